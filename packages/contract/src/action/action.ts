@@ -1,0 +1,21 @@
+import type { ErrorCode } from "../error/error.ts";
+import type { Id } from "../id/id.ts";
+import type { JsonObject } from "../json/json.ts";
+
+/** The one way in which an attempt ends. `unknown`: it was in flight when its server died; somebody is told. */
+export const terminalStates = ["denied", "expired", "rejected", "cancelled", "halted", "succeeded", "failed", "unknown"] as const;
+export type TerminalState = (typeof terminalStates)[number];
+
+/** Where an action is. `waiting`: for an approval. `executing`: its intent is committed, its outcome is not. */
+export type ActionState = "waiting" | "executing" | TerminalState;
+
+/** What a tool gave back, in the words of MCP's `CallToolResult`. */
+export type ToolResult = { content: JsonObject[]; structuredContent?: JsonObject; isError?: boolean; _meta?: JsonObject };
+
+/** What a caller gets for an attempt. */
+export type ActionOutcome = { actionId: Id<"action"> } & (
+  | { type: "succeeded"; result: ToolResult }
+  | { type: "failed"; code: ErrorCode; reason: string; result?: ToolResult }
+  | { type: "denied"; code: ErrorCode; reason: string; policies: string[] }
+  | { type: "waiting"; approvalId: Id<"approval">; link: string; expiresAt: string; teams: string[]; reason: string }
+);

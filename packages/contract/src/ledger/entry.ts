@@ -1,0 +1,83 @@
+import type { Id } from "../id/id.ts";
+import type { JsonObject } from "../json/json.ts";
+
+/** Every kind of entry, noun-verb. */
+export const entryTypes = [
+  "action-intended",
+  "action-waiting",
+  "action-denied",
+  "action-expired",
+  "action-rejected",
+  "action-cancelled",
+  "action-halted",
+  "action-succeeded",
+  "action-failed",
+  "action-unknown",
+  "approval-requested",
+  "approval-voted",
+  "approval-granted",
+  "approval-denied",
+  "approval-expired",
+  "approval-cancelled",
+  "approval-delegated",
+  "approval-escalated",
+  "approval-consumed",
+  "approval-stale",
+  "run-started",
+  "run-ended",
+  "item-enqueued",
+  "item-refused",
+  "item-claimed",
+  "item-completed",
+  "item-returned",
+  "item-set-aside",
+  "registry-applied",
+  "registry-refused",
+  "agent-suspended",
+  "tool-drifted",
+  "tool-accepted",
+  "halt-engaged",
+  "halt-release-requested",
+  "halt-released",
+  "token-issued",
+  "token-refused",
+  "secret-issued",
+  "secret-retired",
+  "link-issued",
+  "link-used",
+  "link-refused",
+  "session-ended",
+  "access-refused",
+  "notification-recorded",
+  "server-started",
+  "server-stopped",
+  "server-lost",
+] as const;
+export type EntryType = (typeof entryTypes)[number];
+
+/** Something large or personal that an entry refers to. It is sealed beside the entry and can be erased without breaking a proof. */
+export type Payload = {
+  /** Which payload of the entry: `arguments`, `result`. */
+  name: string;
+  /** Whose key seals it: erasing that key erases it. */
+  subject: string;
+  value: JsonObject;
+};
+
+/** An entry before it is committed. */
+export type NewEntry = {
+  id: Id<"entry">;
+  type: EntryType;
+  /** When it happened, ISO 8601 in UTC with milliseconds. */
+  at: string;
+  /** Who did it: `agent:<name>`, `party:<name>` or `service:<name>`. */
+  actor: string;
+  actionId?: Id<"action">;
+  runId?: Id<"run">;
+  approvalId?: Id<"approval">;
+  /** W3C trace id, 32 hexadecimal digits. */
+  traceId?: string;
+  /** Facts of the entry. No secrets; nothing personal: that belongs into a payload. */
+  data: JsonObject;
+  payloads?: Payload[];
+};

@@ -1,0 +1,17 @@
+import type { QueryResultRow } from "pg";
+
+/** Something that runs SQL: the pool, or one transaction on it. */
+export type Queryable = {
+  /** Runs one statement. With `name`, the statement is prepared once per connection. */
+  query<Row extends QueryResultRow>(sql: string | { name: string; text: string }, values?: readonly unknown[]): Promise<Row[]>;
+};
+
+/** An open transaction. A function that takes one changes state and leaves committing to its caller. */
+export type Transaction = Queryable & { readonly kind: "transaction" };
+
+/** PostgreSQL, as the application's role: it may not change or delete ledger rows. */
+export type Database = Queryable & {
+  /** Runs `work` in one transaction at READ COMMITTED. Rolls back when it throws. */
+  transaction<Result>(work: (transaction: Transaction) => Promise<Result>): Promise<Result>;
+  close(): Promise<void>;
+};
