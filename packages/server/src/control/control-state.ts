@@ -1,0 +1,19 @@
+import type { Transaction } from "../database/database.ts";
+
+/**
+ * What every server must agree on before it lets anything happen: registry, halts, revocations. One number stands for all of it;
+ * whoever changes any of it raises the number in the same transaction, and an intent commits only under the number it was decided under.
+ */
+export type ControlState = {
+  /** Says, in the transaction of the change, that control state has changed. */
+  changed(transaction: Transaction): Promise<void>;
+  /** Registers what has to be loaded again after a change. It is also run once at the start, in order of registration. */
+  onChange(reload: () => Promise<void>): void;
+  /**
+   * The number that this server's copy stands for.
+   * @throws RemitError `control-state-stale` when the copy was last confirmed too long ago.
+   */
+  epoch(): number;
+  /** Confirms the copy now, loading again what has changed. Called after a change of one's own, so that it is seen at once. */
+  refresh(): Promise<void>;
+};
