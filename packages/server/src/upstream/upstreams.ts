@@ -1,4 +1,4 @@
-import type { JsonObject, ToolResult } from "@remit/contract";
+import type { JsonObject, ToolResult, UpstreamSpec } from "@remit/contract";
 
 /** What an upstream says of one of its tools, as `tools/list` gives it. */
 export type OfferedTool = { name: string; description: string; inputSchema: JsonObject; outputSchema: JsonObject | null; raw: JsonObject };
@@ -31,6 +31,11 @@ export type Upstreams = {
    * @throws RemitError `upstream-unavailable` | `upstream-timeout`, naming the upstream.
    */
   offered(upstream: string): Promise<OfferedTool[]>;
+  /**
+   * Every tool that an upstream of this specification offers, before it is in force: it is started, asked and stopped.
+   * @throws RemitError as `offered`.
+   */
+  probe(spec: UpstreamSpec): Promise<OfferedTool[]>;
   /** @throws RemitError `upstream-unavailable` (nothing was sent) | `upstream-timeout` | `upstream-error` | `cancelled`. */
   call(call: UpstreamCall): Promise<ToolResult>;
   health(): UpstreamHealth[];
