@@ -1,0 +1,100 @@
+import { RemitError } from "@remit/contract";
+import type { Database } from "../database/database.ts";
+import type { ControlState } from "./control-state.ts";
+
+/** A copy that was not confirmed for this long may miss a halt, so nothing happens on it. */
+const staleAfterMs = 2_000;
+
+/** How often the copy is confirmed. Polling is the truth; a notification could only make it sooner. */
+const pollEveryMs = 200;
+
+export type RunningControlState = ControlState & {
+  /** Loads everything for the first time, then keeps confirming. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+};
+
+/**
+ * Control state on one row of PostgreSQL.
+ *
+ * `monotonicMs` must not follow the wall clock: a clock that jumps back would make a stale copy look fresh.
+ */
+export function createControlState(options: {
+  database: Database;
+  monotonicMs: () => number;
+  onError: (error: unknown) => void;
+}): RunningControlState {
+  const reloads: (() => Promise<void>)[] = [];
+  let loaded: { epoch: number; confirmedAt: number } | null = null;
+  let confirming: Promise<void> | null = null;
+  let again = false;
+  let timer: NodeJS.Timeout | undefined;
+  let stopped = false;
+
+  async function confirm(): Promise<void> {
+    // Taken before the question: what the answer says was true at this moment or later.
+    const askedAt = options.monotonicMs();
+    const [row] = await options.database.query<{ epoch: string }>({ name: "control-epoch", text: "SELECT epoch FROM control_state" });
+    if (row === undefined) throw new RemitError("control-state-stale", "the row of control_state is missing; restore the database");
+    const epoch = Number(row.epoch);
+    if (epoch !== loaded?.epoch) for (const reload of reloads) await reload();
+    // A reload may have read something newer than `epoch`; that is safe, and the next confirmation catches up.
+    loaded = { epoch, confirmedAt: askedAt };
+  }
+
+  /** One confirmation at a time; one that is asked for while another runs starts after it, for it must see what happened since. */
+  async function refresh(): Promise<void> {
+    if (confirming !== null) {
+      again = true;
+      await confirming.catch(() => undefined);
+      if (!again) return refresh.inFlight;
+    }
+    again = false;
+    confirming = confirm().finally(() => {
+      confirming = null;
+    });
+    refresh.inFlight = confirming;
+    return confirming;
+  }
+  refresh.inFlight = Promise.resolve();
+
+  function poll(): void {
+    timer = setTimeout(() => {
+      refresh()
+        .catch(options.onError)
+        .finally(() => {
+          if (!stopped) poll();
+        });
+    }, pollEveryMs);
+  }
+
+  return {
+    async changed(transaction) {
+      await transaction.query({ name: "control-raise", text: "UPDATE control_state SET epoch = epoch + 1" });
+    },
+    onChange(reload) {
+      reloads.push(reload);
+    },
+    epoch() {
+      if (loaded === null) throw new RemitError("control-state-stale", "the control state has not been loaded yet; try again in a moment");
+      const age = options.monotonicMs() - loaded.confirmedAt;
+      if (age > staleAfterMs) {
+        throw new RemitError(
+          "control-state-stale",
+          `the control state was last confirmed ${Math.round(age)} ms ago, so a halt may have been missed; check the connection to the database`,
+        );
+      }
+      return loaded.epoch;
+    },
+    refresh,
+    async start() {
+      await refresh();
+      poll();
+    },
+    async stop() {
+      stopped = true;
+      clearTimeout(timer);
+      await confirming?.catch(() => undefined);
+    },
+  };
+}
