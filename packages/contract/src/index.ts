@@ -9,4 +9,6 @@ export * from "./json/json.ts";
 export * from "./ledger/entry.ts";
 export * from "./registry/asset.ts";
 export * from "./registry/name.ts";
+export * from "./registry/plan.ts";
+export * from "./registry/registry-view.ts";
 export * from "./run/run.ts";

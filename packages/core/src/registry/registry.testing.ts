@@ -196,7 +196,8 @@ function registerTool(override: Named<ToolSpec, { state: ToolState; pin: ToolPin
 
 function registerAgent(override: Named<AgentSpec, { version: string; suspended: RegisteredAgent["suspended"] }>): RegisteredAgent {
   const { version = digestOf(override.name), suspended = null, ...spec } = override;
-  return { spec: agentSpecSchema.parse({ kind: "agent", ...spec }), version, suspended };
+  const closure = { agent: digestOf(override.name), prompt: null, tools: {}, policies: {}, workflows: {} };
+  return { spec: agentSpecSchema.parse({ kind: "agent", ...spec }), prompt: null, closure, version, suspended };
 }
 
 function registerPolicy(override: Named<PolicySpec, { digest: string; sources: PolicySource[] }>): RegisteredPolicy {

@@ -1,4 +1,5 @@
 import type {
+  AgentClosure,
   AgentSpec,
   Digest,
   EnvironmentSpec,
@@ -24,9 +25,11 @@ export type ToolState = "accepted" | "changed" | "missing";
 
 export type RegisteredTool = { qualifiedName: string; spec: ToolSpec; state: ToolState; pin: ToolPin | null };
 
-/** The agent as its active version has it; `version` names agent + prompt + tools + policies + workflows. */
+/** The agent as its active version has it; `version` is the digest of its closure. */
 export type RegisteredAgent = {
   spec: AgentSpec;
+  prompt: { file: string; text: string } | null;
+  closure: AgentClosure;
   version: Digest;
   /** Why it may not act now, or null. */
   suspended: { code: "no-accountable-human" | "agent-suspended"; reason: string } | null;
