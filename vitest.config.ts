@@ -9,6 +9,7 @@ export default defineConfig({
       "bench/**/*.test.ts",
       "test/**/*.test.ts",
     ],
+    globalSetup: ["packages/server/src/database/test-cluster.ts"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     pool: "forks",

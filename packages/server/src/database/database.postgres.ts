@@ -1,0 +1,93 @@
+import { RemitError } from "@remit/contract";
+import { DatabaseError, Pool } from "pg";
+import type { PoolClient, QueryResultRow } from "pg";
+import type { Database, Queryable, Transaction } from "./database.ts";
+
+/** The application's role. It is granted what each migration says and nothing else. */
+export const applicationRole = "remit_app";
+
+export type DatabaseOptions = {
+  url: string;
+  poolSize?: number;
+  /** Taken on connecting, where the login is allowed more than the application may do. Null: the login is the role. */
+  role?: string | null;
+};
+
+/** Opens a pool. Connects on first use; nothing here waits for the server to be up. */
+export function openDatabase({ url, poolSize = 16, role = applicationRole }: DatabaseOptions): Database {
+  const pool = new Pool({
+    connectionString: url,
+    max: poolSize,
+    connectionTimeoutMillis: 10_000,
+    idleTimeoutMillis: 30_000,
+    application_name: "remit",
+    options: [
+      ...(role === null ? [] : [`-c role=${role}`]),
+      // Whoever is stopped by a lost client must not hold the rows that a halt or a budget needs.
+      "-c idle_in_transaction_session_timeout=60000",
+      "-c statement_timeout=60000",
+    ].join(" "),
+  });
+  // A server that goes away breaks idle and busy connections alike. Each query reports it; without these listeners Node would exit.
+  pool.on("error", () => {});
+  pool.on("connect", (client) => client.on("error", () => {}));
+
+  let closing: Promise<void> | undefined;
+  return {
+    query: (sql, values) => run(pool, sql, values),
+    transaction: (work) => inTransaction(pool, work),
+    close: () => (closing ??= pool.end()),
+  };
+}
+
+async function inTransaction<Result>(pool: Pool, work: (transaction: Transaction) => Promise<Result>): Promise<Result> {
+  const client = await pool.connect().catch((error: unknown) => {
+    throw translate(error);
+  });
+  let broken: Error | undefined;
+  try {
+    await run(client, "BEGIN");
+    const result = await work({ kind: "transaction", query: (sql, values) => run(client, sql, values) });
+    await run(client, "COMMIT");
+    return result;
+  } catch (error) {
+    // A connection that cannot even roll back is in an unknown state and is not given to anybody else.
+    await client.query("ROLLBACK").catch((rollback: unknown) => {
+      broken = rollback instanceof Error ? rollback : new Error(String(rollback));
+    });
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}
+
+async function run<Row extends QueryResultRow>(
+  on: Pool | PoolClient,
+  sql: Parameters<Queryable["query"]>[0],
+  values: readonly unknown[] = [],
+): Promise<Row[]> {
+  try {
+    const query = typeof sql === "string" ? { text: sql } : sql;
+    const result = await on.query<Row>({ ...query, values: [...values] });
+    return result.rows;
+  } catch (error) {
+    throw translate(error);
+  }
+}
+
+/** Errors of the connection become `database-unavailable`; errors of a statement stay PostgreSQL's own. */
+function translate(error: unknown): unknown {
+  if (!isConnectionError(error)) return error;
+  return new RemitError("database-unavailable", `The database cannot be reached: ${error.message || error.name}`, { cause: error });
+}
+
+/** SQLSTATE classes: 08 connection, 28 authorisation, 3D no such database, 53300 too many connections, 57P shut down or starting. */
+function isConnectionError(error: unknown): error is Error {
+  if (!(error instanceof Error)) return false;
+  if (error instanceof DatabaseError) return /^(08|28|3D000|53300|57P0)/.test(error.code ?? "");
+  const { code } = error as NodeJS.ErrnoException;
+  if (code !== undefined && /^E(CONN|PIPE|HOST|NET|TIMEDOUT|NOTFOUND|AI_AGAIN|NOENT|ACCES)/.test(code)) return true;
+  return /^(Connection terminated|timeout exc|timeout expired|Client has encountered a connection error|Cannot use a pool)/.test(
+    error.message,
+  );
+}
