@@ -2,6 +2,8 @@ export * from "./action/action.ts";
 export * from "./approval/approval.ts";
 export * from "./decision/decision.ts";
 export * from "./error/error.ts";
+export * from "./error/problem.ts";
+export * from "./error/zod-issues.ts";
 export * from "./halt/halt.ts";
 export * from "./id/id.ts";
 export * from "./identity/identity.ts";

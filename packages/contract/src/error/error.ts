@@ -5,12 +5,15 @@ export const errorTable = {
   "invalid-arguments": { http: 422, rpc: -32602, exit: 2 },
   "invalid-configuration": { http: 422, rpc: -32602, exit: 2 },
   "too-large": { http: 413, rpc: -32600, exit: 2 },
+  "unsupported-media-type": { http: 415, rpc: -32600, exit: 2 },
   "not-found": { http: 404, rpc: -32602, exit: 1 },
+  "method-not-allowed": { http: 405, rpc: -32601, exit: 2 },
   conflict: { http: 409, rpc: -32602, exit: 1 },
   // Who are you?
   unauthenticated: { http: 401, rpc: -32001, exit: 4 },
   "token-expired": { http: 401, rpc: -32001, exit: 4 },
   "token-revoked": { http: 401, rpc: -32001, exit: 4 },
+  "link-invalid": { http: 401, rpc: -32001, exit: 4 },
   "link-used": { http: 401, rpc: -32001, exit: 4 },
   forbidden: { http: 403, rpc: -32003, exit: 4 },
   // The action path says no.

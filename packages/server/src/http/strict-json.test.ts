@@ -1,0 +1,62 @@
+import { RemitError } from "@remit/contract";
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { parseJson } from "./strict-json.ts";
+
+const parse = (text: string) => parseJson(Buffer.from(text, "utf8"));
+
+function refusal(bytes: Uint8Array): { code: string; pointer: string | undefined; message: string } {
+  try {
+    parseJson(bytes);
+  } catch (error) {
+    if (RemitError.is(error)) return { code: error.code, pointer: error.issues[0]?.pointer, message: error.message };
+  }
+  throw new Error("expected a refusal");
+}
+
+describe("parseJson", () => {
+  test("reads whatever JSON.parse reads, the same", () => {
+    fc.assert(
+      fc.property(fc.json({ noUnicodeString: false, maxDepth: 8 }), (text) => {
+        fc.pre(!/"(__proto__|constructor)"/.test(text));
+        expect(parse(text)).toEqual(JSON.parse(text));
+      }),
+    );
+  });
+
+  test.each([
+    ['{"a":1,"a":2}', "/a"],
+    ['{"a":{"b":[1,{"c":1,"c":1}]}}', "/a/b/1/c"],
+    ['{"a":1,"\\u0061":2}', "/a"],
+    ['[{"x":1},{"x":1,"x":1}]', "/1/x"],
+    ['{"a/b":1,"a/b":1}', "/a~1b"],
+    ['{"__proto__":{"admin":true}}', "/__proto__"],
+    ['{"a":{"\\u005f_proto__":1}}', "/a/__proto__"],
+    ['{"constructor":{"prototype":{}}}', "/constructor"],
+  ])("refuses %s", (text, pointer) => {
+    expect(refusal(Buffer.from(text))).toMatchObject({ code: "invalid-request", pointer });
+  });
+
+  test.each([
+    ['{"a":"a","b":"a"}'],
+    ['{"a":"a:","b":["a",{"a":1}]}'],
+    ['["__proto__"]'],
+    ['{"a":"\\"a\\":"}'],
+    ['{"a" : {"a" : "x"} , "b":2}'],
+  ])("accepts %s: the same text as a value is no member", (text) => expect(parse(text)).toEqual(JSON.parse(text)));
+
+  test("refuses depth before anything recurses into it", () => {
+    expect(refusal(Buffer.from("[".repeat(100_000) + "]".repeat(100_000))).message).toMatch(/nests deeper than 64/);
+    expect(parse("[".repeat(64) + "]".repeat(64))).toBeInstanceOf(Array);
+  });
+
+  test("refuses invalid UTF-8", () => {
+    expect(refusal(Buffer.from([0x22, 0xff, 0x22]))).toMatchObject({ code: "invalid-request", message: "The body is not valid UTF-8" });
+  });
+
+  test("says where the text stops being JSON, and quotes nothing of it", () => {
+    const { message } = refusal(Buffer.from('{\n  "secret-canary": 1 "b" }'));
+    expect(message).toBe("The body is not valid JSON at line 2, column 22");
+    expect(refusal(Buffer.from('{"secret-canary": nope}')).message).not.toContain("canary");
+  });
+});
