@@ -2,3 +2,8 @@ export * from "./canonical/canonical-json.ts";
 export * from "./decision/policy-request.ts";
 export * from "./identity/roles.ts";
 export * from "./registry/registry.ts";
+export * from "./action/action-digest.ts";
+export * from "./budget/budget.ts";
+export * from "./calendar/calendar.ts";
+export * from "./halt/halt.ts";
+export * from "./redact/redact.ts";

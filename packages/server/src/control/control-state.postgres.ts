@@ -26,8 +26,8 @@ export function createControlState(options: {
 }): RunningControlState {
   const reloads: (() => Promise<void>)[] = [];
   let loaded: { epoch: number; confirmedAt: number } | null = null;
-  let confirming: Promise<void> | null = null;
-  let again = false;
+  let running: Promise<void> | null = null;
+  let next: Promise<void> | null = null;
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
 
@@ -42,21 +42,22 @@ export function createControlState(options: {
     loaded = { epoch, confirmedAt: askedAt };
   }
 
-  /** One confirmation at a time; one that is asked for while another runs starts after it, for it must see what happened since. */
-  async function refresh(): Promise<void> {
-    if (confirming !== null) {
-      again = true;
-      await confirming.catch(() => undefined);
-      if (!again) return refresh.inFlight;
+  /** One confirmation at a time. One that is asked for meanwhile must see what happened since: it starts after it, shared by all who ask. */
+  function refresh(): Promise<void> {
+    if (running === null) {
+      running = confirm().finally(() => {
+        running = null;
+      });
+      return running;
     }
-    again = false;
-    confirming = confirm().finally(() => {
-      confirming = null;
-    });
-    refresh.inFlight = confirming;
-    return confirming;
+    next ??= running
+      .catch(() => undefined)
+      .then(() => {
+        next = null;
+        return refresh();
+      });
+    return next;
   }
-  refresh.inFlight = Promise.resolve();
 
   function poll(): void {
     timer = setTimeout(() => {
@@ -94,7 +95,7 @@ export function createControlState(options: {
     async stop() {
       stopped = true;
       clearTimeout(timer);
-      await confirming?.catch(() => undefined);
+      await running?.catch(() => undefined);
     },
   };
 }

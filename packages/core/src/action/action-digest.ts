@@ -1,0 +1,22 @@
+import type { Digest, JsonObject } from "@remit/contract";
+import { canonicalJson } from "../canonical/canonical-json.ts";
+
+/** What exactly an action is. An approval of it is an approval of all of this, and of nothing else. */
+export type ActionIdentity = {
+  agent: string;
+  /** Digest of the agent's version: a changed prompt, tool or policy is another agent. */
+  version: Digest;
+  environment: string;
+  runId: string | null;
+  tool: string;
+  /** Digest of the tool's accepted schema and description. */
+  pin: Digest;
+  arguments: JsonObject;
+  /** Distinguishes two equal calls that are meant to be two. */
+  idempotencyKey: string | null;
+};
+
+/** The text whose SHA-256 names the action. Canonical JSON with fixed members is injective, and the first member separates it from any other digest. */
+export function actionDigestText(identity: ActionIdentity): string {
+  return canonicalJson({ "remit/action": 1, ...identity });
+}
