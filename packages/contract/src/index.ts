@@ -9,6 +9,7 @@ export * from "./id/id.ts";
 export * from "./identity/identity.ts";
 export * from "./json/json.ts";
 export * from "./ledger/entry.ts";
+export * from "./ledger/event.ts";
 export * from "./registry/asset.ts";
 export * from "./registry/name.ts";
 export * from "./registry/plan.ts";
