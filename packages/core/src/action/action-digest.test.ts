@@ -65,7 +65,7 @@ test.each<[string, unknown, string]>([
   ["a map", { d: new Map() }, "/d"],
   ["a function", { d: () => 1 }, "/d"],
   ["undefined", { d: undefined }, "/d"],
-  ["a hole", { d: new Array(1) }, "/d/0"],
+  ["a hole", { d: Object.assign([], { length: 1 }) }, "/d/0"],
   ["not a number", { d: Number.NaN }, "/d"],
   ["negative zero", { d: -0 }, "/d"],
   ["an integer that doubles cannot hold", { d: 2 ** 53 }, "/d"],
