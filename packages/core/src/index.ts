@@ -14,3 +14,5 @@ export * from "./budget/budget.ts";
 export * from "./calendar/calendar.ts";
 export * from "./halt/halt.ts";
 export * from "./redact/redact.ts";
+export * from "./action/standing.ts";
+export * from "./decision/run-approval.ts";
