@@ -1,0 +1,45 @@
+/** A character that a person would not see, or that changes what he sees, and where it is (UTF-16 index). */
+export type HiddenCharacter = { index: number; codePoint: number };
+
+/**
+ * Characters with which text can say one thing to a person and another to a model: zero-width, bidirectional controls, tags
+ * (U+E0000 …), variation selectors, control characters, line separators. Tab, line feed and carriage return are plain.
+ * Emoji keep the one joiner or selector that they are spelled with.
+ */
+const hidden = /[\p{Default_Ignorable_Code_Point}\u2028\u2029\uFFF9-\uFFFB]|[\p{Cc}--[\t\n\r]]/gv;
+
+const emojiBefore = /\p{Extended_Pictographic}[\u{1F3FB}-\u{1F3FF}]?\uFE0F?$/u;
+const selectableBefore = /[\p{Extended_Pictographic}0-9#*]$/u;
+const emojiAfter = /^\p{Extended_Pictographic}/u;
+
+/** Every hidden character of a text, in order. */
+export function hiddenCharacters(text: string): HiddenCharacter[] {
+  const found: HiddenCharacter[] = [];
+  for (const match of text.matchAll(hidden)) {
+    if (!spellsEmoji(text, match.index)) found.push({ index: match.index, codePoint: match[0].codePointAt(0) ?? 0 });
+  }
+  return found;
+}
+
+/** The text with every hidden character written as `\u{…}`, so that it can be shown. */
+export function showHidden(text: string): string {
+  let shown = "";
+  let from = 0;
+  for (const { index, codePoint } of hiddenCharacters(text)) {
+    shown += `${text.slice(from, index)}\\u{${codePoint.toString(16)}}`;
+    from = index + (codePoint > 0xffff ? 2 : 1);
+  }
+  return shown + text.slice(from);
+}
+
+/** `U+200B`. */
+export function codePointName(codePoint: number): string {
+  return `U+${codePoint.toString(16).toUpperCase().padStart(4, "0")}`;
+}
+
+function spellsEmoji(text: string, index: number): boolean {
+  // Eight code units reach back over the longest pictograph with its modifier and selector.
+  const before = text.slice(Math.max(0, index - 8), index);
+  if (text[index] === "\uFE0F") return selectableBefore.test(before);
+  return text[index] === "\u200D" && emojiBefore.test(before) && emojiAfter.test(text.slice(index + 1, index + 3));
+}
