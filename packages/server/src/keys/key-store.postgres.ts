@@ -1,0 +1,87 @@
+import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync } from "node:crypto";
+import type { KeyObject } from "node:crypto";
+import { RemitError } from "@remit/contract";
+import { canonicalJson } from "@remit/core";
+import type { Queryable } from "../database/database.ts";
+import type { KeyStore, SigningAlgorithm, SigningKey } from "./key-store.ts";
+import type { MasterKey } from "./master-key.ts";
+
+type Row = { version: number; alg: string; kid: string; public_key: Buffer; sealed: Buffer };
+
+export function createKeyStore({ database, masterKey }: { database: Queryable; masterKey: MasterKey }): KeyStore {
+  const loaded = new Map<string, Promise<SigningKey>>();
+
+  async function load(name: string, algorithm: SigningAlgorithm): Promise<SigningKey> {
+    const row = (await newest(database, name)) ?? (await make(database, masterKey, name, algorithm));
+    if (row.alg !== algorithm) {
+      throw new RemitError("internal", `The signing key "${name}" is for ${row.alg}, and was asked for ${algorithm}`);
+    }
+    const bytes = masterKey.open(row.sealed, context(name, row.version));
+    if (bytes === null) throw doesNotOpen(`the signing key "${name}"`);
+    const privateKey = createPrivateKey({ key: bytes, format: "der", type: "pkcs8" });
+    const publicKey = createPublicKey(privateKey);
+    if (thumbprint(publicKey) !== row.kid || !spki(publicKey).equals(row.public_key)) {
+      throw new RemitError("database-mismatch", `The stored public half of the signing key "${name}" is not that of its private half`);
+    }
+    return { kid: row.kid, privateKey, publicKey };
+  }
+
+  return {
+    signingKey(name, algorithm) {
+      const wanted = `${name} ${algorithm}`;
+      const key = loaded.get(wanted) ?? load(name, algorithm);
+      loaded.set(wanted, key);
+      // A failure is not kept: the database may have been down.
+      key.catch(() => loaded.delete(wanted));
+      return key;
+    },
+  };
+}
+
+/** The error for whatever the master key should have opened and did not. */
+export function doesNotOpen(what: string): RemitError {
+  return new RemitError(
+    "database-mismatch",
+    `The master key does not open ${what} in this database. Start with the master key that this database was first started with: ` +
+      "REMIT_MASTER_KEY, or master.key in the data folder. Without it nothing that was sealed can be read again.",
+  );
+}
+
+async function newest(database: Queryable, name: string): Promise<Row | null> {
+  const [row] = await database.query<Row>(
+    "SELECT version, alg, kid, public_key, sealed FROM signing_key WHERE name = $1 ORDER BY version DESC LIMIT 1",
+    [name],
+  );
+  return row ?? null;
+}
+
+/** Two servers may make one each; the first to commit has made the key, and both read it back. */
+async function make(database: Queryable, masterKey: MasterKey, name: string, algorithm: SigningAlgorithm): Promise<Row> {
+  const version = 1;
+  const { privateKey, publicKey } =
+    algorithm === "Ed25519" ? generateKeyPairSync("ed25519") : generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const sealed = masterKey.seal(privateKey.export({ type: "pkcs8", format: "der" }), context(name, version));
+  await database.query(
+    `INSERT INTO signing_key (name, version, alg, kid, public_key, sealed) VALUES ($1, $2, $3, $4, $5, $6)
+     ON CONFLICT (name, version) DO NOTHING`,
+    [name, version, algorithm, thumbprint(publicKey), spki(publicKey), sealed],
+  );
+  const row = await newest(database, name);
+  if (row === null) throw new RemitError("internal", `The signing key "${name}" was stored and is not there`);
+  return row;
+}
+
+function context(name: string, version: number): string {
+  return `signing-key ${name} ${version}`;
+}
+
+function spki(key: KeyObject): Buffer {
+  return key.export({ type: "spki", format: "der" });
+}
+
+function thumbprint(key: KeyObject): string {
+  const { crv = "", kty = "", x = "", y } = key.export({ format: "jwk" });
+  return createHash("sha256")
+    .update(canonicalJson(y === undefined ? { crv, kty, x } : { crv, kty, x, y }))
+    .digest("base64url");
+}

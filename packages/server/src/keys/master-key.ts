@@ -1,0 +1,108 @@
+import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from "node:crypto";
+import { link, mkdir, open, readFile, stat, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import { RemitError } from "@remit/contract";
+
+/** The key that seals every other key (the key-encryption key). It does not hand out its bytes. */
+export type MasterKey = {
+  /** AES-256-GCM. `context` says what it is, and opens nothing else. */
+  seal(plain: Uint8Array, context: string): Buffer;
+  /** Null when this key, or this context, did not seal it. */
+  open(sealed: Uint8Array, context: string): Buffer | null;
+};
+
+export const masterKeyVariable = "REMIT_MASTER_KEY";
+export const masterKeyFile = "master.key";
+
+const keyLength = 32;
+const nonceLength = 12;
+const tagLength = 16;
+
+export function createMasterKey(bytes: Uint8Array): MasterKey {
+  const key = createSecretKey(bytes);
+  return {
+    seal(plain, context) {
+      const nonce = randomBytes(nonceLength);
+      const cipher = createCipheriv("aes-256-gcm", key, nonce).setAAD(Buffer.from(context));
+      return Buffer.concat([nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
+    },
+    open(sealed, context) {
+      if (sealed.length < nonceLength + tagLength) return null;
+      const decipher = createDecipheriv("aes-256-gcm", key, sealed.subarray(0, nonceLength), { authTagLength: tagLength });
+      decipher.setAAD(Buffer.from(context)).setAuthTag(sealed.subarray(-tagLength));
+      try {
+        return Buffer.concat([decipher.update(sealed.subarray(nonceLength, -tagLength)), decipher.final()]);
+      } catch {
+        return null;
+      }
+    },
+  };
+}
+
+/**
+ * The master key of this installation: from the environment, else from the data folder, where the first start makes it.
+ * @throws RemitError `invalid-configuration`, saying what to do.
+ */
+export async function loadMasterKey(from: {
+  environment: Readonly<Record<string, string | undefined>>;
+  dataDirectory: string;
+}): Promise<MasterKey> {
+  const given = from.environment[masterKeyVariable];
+  if (given !== undefined && given !== "") return createMasterKey(parse(given, `The variable ${masterKeyVariable}`));
+  const file = join(from.dataDirectory, masterKeyFile);
+  const text = (await readExisting(file)) ?? (await create(file, from.dataDirectory));
+  return createMasterKey(parse(text, `The file ${file}`));
+}
+
+async function readExisting(file: string): Promise<string | null> {
+  try {
+    const { mode } = await stat(file);
+    if (process.platform !== "win32" && (mode & 0o077) !== 0) {
+      throw refuse(
+        `Others on this machine may read or change ${file}, which opens every stored secret. ` +
+          `If nobody has, run: chmod 600 ${file} (its mode is ${(mode & 0o777).toString(8)})`,
+      );
+    }
+    return await readFile(file, "utf8");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOENT") return null;
+    if (RemitError.is(error)) throw error;
+    throw new RemitError("invalid-configuration", `The master key ${file} cannot be read`, { cause: error });
+  }
+}
+
+/** Written aside, then linked: two first starts end with one key, and a crash never leaves half of one. */
+async function create(file: string, folder: string): Promise<string> {
+  const aside = `${file}.${randomBytes(8).toString("hex")}`;
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const handle = await open(aside, "wx", 0o600);
+  try {
+    await handle.writeFile(`${randomBytes(keyLength).toString("base64")}\n`);
+    await handle.sync();
+    await link(aside, file).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "EEXIST") throw error;
+    });
+  } finally {
+    await handle.close();
+    await unlink(aside);
+  }
+  const directory = await open(folder, "r");
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+  return (await readExisting(file)) ?? "";
+}
+
+function parse(text: string, where: string): Buffer {
+  const bytes = Buffer.from(text.trim(), "base64");
+  if (bytes.length !== keyLength || bytes.toString("base64") !== text.trim()) {
+    throw refuse(`${where} must hold ${keyLength} bytes in base64; make one with: openssl rand -base64 ${keyLength}`);
+  }
+  return bytes;
+}
+
+function refuse(message: string): RemitError {
+  return new RemitError("invalid-configuration", message, { issues: [{ message }] });
+}
