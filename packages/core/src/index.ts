@@ -1,5 +1,7 @@
 export * from "./canonical/canonical-json.ts";
 export * from "./decision/policy-request.ts";
+export * from "./identity/agent-scopes.ts";
+export * from "./identity/admission.ts";
 export * from "./identity/roles.ts";
 export * from "./ledger/checkpoint.ts";
 export * from "./ledger/entry-event.ts";

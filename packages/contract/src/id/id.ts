@@ -9,6 +9,7 @@ export const idPrefixes = {
   item: "itm",
   link: "lnk",
   run: "run",
+  secret: "sec",
   session: "ses",
   token: "tok",
 } as const;
