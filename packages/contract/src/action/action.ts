@@ -1,3 +1,4 @@
+import { z } from "zod";
 import type { ErrorCode } from "../error/error.ts";
 import type { Id } from "../id/id.ts";
 import type { JsonObject } from "../json/json.ts";
@@ -7,7 +8,25 @@ export const terminalStates = ["denied", "expired", "rejected", "cancelled", "ha
 export type TerminalState = (typeof terminalStates)[number];
 
 /** Where an action is. `waiting`: for an approval. `executing`: its intent is committed, its outcome is not. */
-export type ActionState = "waiting" | "executing" | TerminalState;
+export const actionStateSchema = z.enum(["waiting", "executing", ...terminalStates]);
+export type ActionState = z.infer<typeof actionStateSchema>;
+
+/** An action as it is listed and followed; the whole of it is in the ledger. */
+export const actionViewSchema = z.object({
+  id: z.string(),
+  state: actionStateSchema,
+  tool: z.string(),
+  agent: z.string(),
+  runId: z.string().nullable(),
+  /** Why it was refused or failed: one of the error codes, and the reason in words. */
+  code: z.string().nullable(),
+  reason: z.string().nullable(),
+  /** The request that it waits for or waited for. */
+  approvalId: z.string().nullable(),
+  requestedAt: z.string(),
+  endedAt: z.string().nullable(),
+});
+export type ActionView = z.infer<typeof actionViewSchema>;
 
 /** What a tool gave back, in the words of MCP's `CallToolResult`. */
 export type ToolResult = { content: JsonObject[]; structuredContent?: JsonObject; isError?: boolean; _meta?: JsonObject };

@@ -50,3 +50,40 @@ export const runViewSchema = z.object({
   actions: z.record(z.string(), z.int()),
 });
 export type RunView = z.infer<typeof runViewSchema>;
+
+/** A piece of work as the run that claimed it is given it. */
+export const claimedItemSchema = z.object({
+  id: z.string(),
+  queue: z.string(),
+  subject: z.string(),
+  payload: z.record(z.string(), z.unknown()),
+  /** How many runs have claimed it, this one counted. */
+  attempt: z.int(),
+});
+export type ClaimedItem = z.infer<typeof claimedItemSchema>;
+
+/** What starting a run answers: everything that its agent's program needs, or that there is nothing to do. */
+export const startedRunSchema = z.union([
+  z.object({
+    run: runViewSchema,
+    token: z.string(),
+    tokenExpiresAt: z.string(),
+    mcpUrl: z.string(),
+    /** The workflow's program; `cwd` is relative to the root of the registry. */
+    agent: z.object({ command: z.array(z.string()).min(1), cwd: z.string().nullable() }),
+    item: claimedItemSchema.nullable(),
+  }),
+  z.object({ run: z.null(), reason: z.literal("queue-empty") }),
+]);
+export type StartedRun = z.infer<typeof startedRunSchema>;
+
+/** A fresh token of a run. */
+export const runTokenSchema = z.object({ token: z.string(), tokenExpiresAt: z.string() });
+export type RunToken = z.infer<typeof runTokenSchema>;
+
+/** How the program that followed a run says that it ended. */
+export const endRunSchema = z.strictObject({
+  outcome: z.enum(["completed", "failed", "cancelled", "stopped-at-limit"]),
+  reason: z.string().max(1_000),
+});
+export type EndRun = z.infer<typeof endRunSchema>;
