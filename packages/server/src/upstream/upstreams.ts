@@ -36,7 +36,11 @@ export type Upstreams = {
    * @throws RemitError as `offered`.
    */
   probe(spec: UpstreamSpec): Promise<OfferedTool[]>;
-  /** @throws RemitError `upstream-unavailable` (nothing was sent) | `upstream-timeout` | `upstream-error` | `cancelled`. */
+  /**
+   * Never sends a call twice.
+   * @throws RemitError `upstream-unavailable` (nothing was sent) | `upstream-error` (it answered with an error) |
+   *   `outcome-unknown` (it was sent, and the connection ended before an answer) | `upstream-timeout` | `cancelled`.
+   */
   call(call: UpstreamCall): Promise<ToolResult>;
   health(): UpstreamHealth[];
 };

@@ -1,0 +1,33 @@
+/** Protocol revisions that open with an `initialize` handshake, newest first. */
+export const handshakeVersions = ["2025-11-25", "2025-06-18"] as const;
+/** The revision that carries its version and capabilities in every request. */
+export const statelessVersion = "2026-07-28";
+export const supportedVersions: readonly string[] = [statelessVersion, ...handshakeVersions];
+
+/** Reserved members of `_meta` (MCP 2026-07-28, Overview, `_meta`). */
+export const metaKeys = {
+  protocolVersion: "io.modelcontextprotocol/protocolVersion",
+  clientInfo: "io.modelcontextprotocol/clientInfo",
+  clientCapabilities: "io.modelcontextprotocol/clientCapabilities",
+  serverInfo: "io.modelcontextprotocol/serverInfo",
+} as const;
+
+/** JSON-RPC 2.0 and MCP 2026-07-28 error codes. */
+export const rpcCodes = {
+  parseError: -32700,
+  invalidRequest: -32600,
+  methodNotFound: -32601,
+  invalidParams: -32602,
+  headerMismatch: -32020,
+  unsupportedVersion: -32022,
+} as const;
+
+/** How Remit names itself, to its clients and to the servers behind it. */
+export const remitInfo = { name: "remit", title: "Remit", version: "0.1.0" } as const;
+
+/** What Remit says of itself in every request of the stateless revision. It offers its upstreams nothing: they may not ask back. */
+export const ownEnvelope = {
+  [metaKeys.protocolVersion]: statelessVersion,
+  [metaKeys.clientInfo]: { ...remitInfo },
+  [metaKeys.clientCapabilities]: {},
+};

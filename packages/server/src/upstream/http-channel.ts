@@ -1,0 +1,182 @@
+import type { JsonObject } from "@remit/contract";
+import { RemitError } from "@remit/contract";
+import type { Dispatcher } from "undici";
+import { encodeHeaderValue } from "../mcp/header-value.ts";
+import { rpcCodes, statelessVersion } from "../mcp/mcp-protocol.ts";
+import { firstRequestId, isObject, maxMessageBytes, resultOfResponse } from "./connection.ts";
+import { createSseReader } from "./sse-reader.ts";
+import { printable } from "./stderr-ring.ts";
+
+/** Our own requests to a Streamable HTTP upstream: one POST each, its answer handed over as it came. */
+export type HttpChannel = {
+  /** @throws SessionExpired when the upstream has forgotten the session: nothing was done, and it is to be connected anew. */
+  request(method: string, params: JsonObject, signal: AbortSignal, headers?: Readonly<Record<string, string>>): Promise<JsonObject>;
+};
+
+/** The upstream refused a request because it no longer knows our session. */
+export class SessionExpired extends Error {}
+
+type ChannelOptions = {
+  upstream: string;
+  url: URL;
+  dispatcher: Dispatcher;
+  protocolVersion: string;
+  sessionId: string | undefined;
+};
+
+/** Failures before a connection stood: nothing can have been sent. */
+const notConnected = new Set([
+  "ECONNREFUSED",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "EADDRNOTAVAIL",
+  "UND_ERR_CONNECT_TIMEOUT",
+  "CERT_HAS_EXPIRED",
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+  "ERR_TLS_CERT_ALTNAME_INVALID",
+]);
+
+export function openHttpChannel(options: ChannelOptions): HttpChannel {
+  const { upstream, url, dispatcher, protocolVersion, sessionId } = options;
+  const stateless = protocolVersion === statelessVersion;
+  const target = { origin: url.origin, path: `${url.pathname}${url.search}`, method: "POST" as const };
+  const common: Record<string, string> = {
+    "content-type": "application/json",
+    accept: "application/json, text/event-stream",
+    "mcp-protocol-version": protocolVersion,
+    ...(sessionId === undefined ? {} : { "mcp-session-id": sessionId }),
+  };
+  let nextId = firstRequestId;
+
+  function post(message: JsonObject, headers: Record<string, string>, signal: AbortSignal | null): Promise<Dispatcher.ResponseData> {
+    return dispatcher.request({ ...target, headers, body: JSON.stringify(message), signal });
+  }
+
+  /** Tells without waiting; the answer says nothing. */
+  function tell(message: JsonObject): void {
+    post(message, common, AbortSignal.timeout(5_000)).then(
+      (response) => response.body.dump(),
+      () => undefined,
+    );
+  }
+
+  async function answerOf(response: Dispatcher.ResponseData, id: number): Promise<JsonObject> {
+    const type = String(response.headers["content-type"] ?? "")
+      .split(";")[0]
+      ?.trim()
+      .toLowerCase();
+    if (type === "text/event-stream") return await answerInStream(response, id);
+    const message = parse(await textOf(response));
+    if (type === "application/json" && message?.["id"] === id) return message;
+    if (response.statusCode >= 400 && message?.["error"] !== undefined) return message;
+    throw refused(`answered HTTP ${response.statusCode} without an answer to the request`);
+  }
+
+  async function answerInStream(response: Dispatcher.ResponseData, id: number): Promise<JsonObject> {
+    let answer: JsonObject | null = null;
+    const reader = createSseReader((data) => {
+      const message = parse(data);
+      if (message === null) return;
+      const asks = message["method"] !== undefined && message["id"] !== undefined;
+      // Nothing may be asked back: no sampling, no elicitation, no roots. Silence would only hold up the call.
+      if (asks)
+        tell({ jsonrpc: "2.0", id: message["id"] ?? null, error: { code: rpcCodes.methodNotFound, message: "Remit answers no requests" } });
+      else if (message["id"] === id) answer = message;
+    });
+    const decoder = new TextDecoder();
+    let bytes = 0;
+    for await (const chunk of response.body as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > maxMessageBytes) throw refused(`answered with more than ${maxMessageBytes / 1024 / 1024} MB; the answer was dropped`);
+      reader.push(decoder.decode(chunk, { stream: true }));
+      if (answer !== null) break;
+    }
+    if (answer === null) throw unknown("it closed its stream without an answer");
+    return answer;
+  }
+
+  async function textOf(response: Dispatcher.ResponseData): Promise<string> {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    for await (const chunk of response.body as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      if (bytes > maxMessageBytes) throw refused(`answered with more than ${maxMessageBytes / 1024 / 1024} MB; the answer was dropped`);
+      chunks.push(chunk);
+    }
+    return Buffer.concat(chunks).toString("utf8");
+  }
+
+  function refused(what: string): RemitError {
+    return new RemitError("upstream-error", `upstream "${upstream}" ${what}`);
+  }
+
+  function unknown(why: string): RemitError {
+    return new RemitError("outcome-unknown", `the call was sent to upstream "${upstream}", then ${why}; whether it was done is not known`);
+  }
+
+  return {
+    async request(method, params, signal, parameterHeaders) {
+      signal.throwIfAborted();
+      const id = nextId;
+      nextId += 1;
+      const headers = stateless ? { ...common, "mcp-method": method, ...nameHeader(params), ...parameterHeaders } : common;
+      try {
+        const response = await post({ jsonrpc: "2.0", id, method, params }, headers, signal);
+        const status = response.statusCode;
+        if (status === 404 && sessionId !== undefined) {
+          await response.body.dump();
+          throw new SessionExpired();
+        }
+        if (status >= 300 && status < 400) {
+          await response.body.dump();
+          throw refused(`answered with a redirect (HTTP ${status}); redirects are not followed`);
+        }
+        if (status === 401 || status === 403) {
+          await response.body.dump();
+          throw refused(`does not let Remit in (HTTP ${status})`);
+        }
+        const outcome = resultOfResponse(upstream, await answerOf(response, id));
+        if (RemitError.is(outcome)) throw outcome;
+        return outcome;
+      } catch (error) {
+        if (signal.aborted) {
+          // Closing the stream cancels in the stateless revision; the older ones want to be told.
+          if (!stateless) tell({ jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: id } });
+          throw signal.reason;
+        }
+        if (RemitError.is(error) || error instanceof SessionExpired) throw error;
+        const code = codeOf(error);
+        const text = printable(error instanceof Error ? error.message : String(error));
+        if (notConnected.has(code)) {
+          throw new RemitError("upstream-unavailable", `upstream "${upstream}" cannot be reached (${code}); nothing was sent`, {
+            cause: error,
+          });
+        }
+        throw unknown(`its connection broke (${text})`);
+      }
+    },
+  };
+}
+
+function nameHeader(params: JsonObject): Record<string, string> {
+  const name = params["name"];
+  return typeof name === "string" ? { "mcp-name": encodeHeaderValue(name) } : {};
+}
+
+function codeOf(error: unknown): string {
+  const code = typeof error === "object" && error !== null ? (error as { code?: unknown }).code : undefined;
+  return typeof code === "string" ? code : "";
+}
+
+function parse(text: string): JsonObject | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return isObject(value) ? value : null;
+  } catch {
+    return null;
+  }
+}

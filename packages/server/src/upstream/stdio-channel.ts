@@ -1,0 +1,133 @@
+import type { Transport } from "@modelcontextprotocol/client";
+import { JSONRPCMessageSchema } from "@modelcontextprotocol/core";
+import type { JsonObject } from "@remit/contract";
+import { RemitError } from "@remit/contract";
+import type { Child } from "./child-process.ts";
+import { firstRequestId, isObject, maxMessageBytes, resultOfResponse } from "./connection.ts";
+import { createLineReader } from "./line-reader.ts";
+import { printable } from "./stderr-ring.ts";
+
+/**
+ * One child's stdin and stdout, shared by two speakers: the SDK's client, which shakes hands and hears notifications, and our own
+ * requests, whose answers are handed over as they came instead of being parsed into schemas and rebuilt.
+ */
+export type StdioChannel = {
+  transport: Transport;
+  request(method: string, params: JsonObject, signal: AbortSignal): Promise<JsonObject>;
+};
+
+type Pending = { settle(outcome: JsonObject | RemitError): void };
+
+/** @param onNoise told what the child wrote that is no answer to anything */
+export function openStdioChannel(upstream: string, child: Child, onNoise: (what: string) => void): StdioChannel {
+  const pending = new Map<number, Pending>();
+  let nextId = firstRequestId;
+  let ended: string | null = null;
+
+  // `pid` and `stderr` tell the SDK that this is a stdio transport: silence then means an old server, not an outage.
+  const transport: Transport & { pid: number; stderr: null } = {
+    pid: child.pid,
+    stderr: null,
+    start: () => Promise.resolve(),
+    send(message) {
+      if (!child.write(`${JSON.stringify(message)}\n`)) return Promise.reject(new Error("the upstream's stdin is closed"));
+      return Promise.resolve();
+    },
+    close: () => child.stop(),
+  };
+
+  function receive(line: string): void {
+    const message = parse(line);
+    if (message === null) {
+      if (line.trim() !== "") onNoise(`wrote to stdout what is no JSON-RPC message: ${printable(line.slice(0, 200))}`);
+      return;
+    }
+    const id = message["id"];
+    if (message["method"] === undefined && typeof id === "number" && id >= firstRequestId) {
+      const waiting = pending.get(id);
+      if (waiting === undefined) {
+        onNoise(`answered request ${id}, which is not waiting for an answer`);
+        return;
+      }
+      waiting.settle(resultOfResponse(upstream, message));
+      return;
+    }
+    const parsed = JSONRPCMessageSchema.safeParse(message);
+    if (parsed.success) transport.onmessage?.(parsed.data);
+    else onNoise("wrote a message that is no valid JSON-RPC");
+  }
+
+  function receiveOverlong(beginning: string, end: string): void {
+    // Servers write the id first or last. One that writes it elsewhere is answered for by the timeout of its call.
+    const id = Number(/"id":(\d{7,15})[,}]/.exec(beginning)?.[1] ?? /"id":(\d{7,15})\}?\s*$/.exec(end)?.[1]);
+    const limit = `${maxMessageBytes / 1024 / 1024} MB`;
+    onNoise(`wrote a message over ${limit}`);
+    pending
+      .get(id)
+      ?.settle(new RemitError("upstream-error", `upstream "${upstream}" answered with more than ${limit}; the answer was dropped`));
+  }
+
+  const lines = createLineReader(maxMessageBytes, { line: receive, overlong: receiveOverlong });
+  child.onStdout((chunk) => lines.push(chunk));
+  child.onEnded((how) => {
+    ended = how;
+    for (const waiting of pending.values()) {
+      waiting.settle(
+        new RemitError("outcome-unknown", `the call was sent to upstream "${upstream}", then ${how}; whether it was done is not known`),
+      );
+    }
+    transport.onclose?.();
+  });
+
+  return {
+    transport,
+    request(method, params, signal) {
+      signal.throwIfAborted();
+      if (ended !== null) throw unavailable(upstream, ended);
+      const id = nextId;
+      nextId += 1;
+      return new Promise((resolve, reject) => {
+        const aborted = () => {
+          pending.delete(id);
+          const cancelled = {
+            jsonrpc: "2.0",
+            method: "notifications/cancelled",
+            params: { requestId: id, reason: messageOf(signal.reason) },
+          };
+          child.write(`${JSON.stringify(cancelled)}\n`);
+          reject(signal.reason as Error);
+        };
+        pending.set(id, {
+          settle(outcome) {
+            pending.delete(id);
+            signal.removeEventListener("abort", aborted);
+            if (RemitError.is(outcome)) reject(outcome);
+            else resolve(outcome);
+          },
+        });
+        signal.addEventListener("abort", aborted, { once: true });
+        if (!child.write(`${JSON.stringify({ jsonrpc: "2.0", id, method, params })}\n`)) {
+          pending.get(id)?.settle(unavailable(upstream, "its stdin is closed"));
+        }
+      });
+    },
+  };
+}
+
+function unavailable(upstream: string, why: string): RemitError {
+  return new RemitError("upstream-unavailable", `upstream "${upstream}" is not running (${why}); nothing was sent`);
+}
+
+function messageOf(reason: unknown): string {
+  return reason instanceof Error ? reason.message : "cancelled";
+}
+
+function parse(line: string): JsonObject | null {
+  if (!line.startsWith("{")) return null;
+  try {
+    const value: unknown = JSON.parse(line);
+    return isObject(value) ? value : null;
+  } catch {
+    return null;
+  }
+}

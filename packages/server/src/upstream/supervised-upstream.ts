@@ -1,0 +1,261 @@
+import type { JsonObject, ToolResult, UpstreamSpec } from "@remit/contract";
+import { RemitError } from "@remit/contract";
+import { statelessVersion } from "../mcp/mcp-protocol.ts";
+import { headerParameters, parameterHeaders } from "../mcp/header-parameters.ts";
+import type { BackoffOptions } from "./backoff.ts";
+import { backoffDelay } from "./backoff.ts";
+import { createBulkhead } from "./bulkhead.ts";
+import { connectHttp } from "./connect-http.ts";
+import { connectStdio } from "./connect-stdio.ts";
+import type { ConnectDeps, Connection } from "./connection.ts";
+import { SessionExpired } from "./http-channel.ts";
+import { listOfferedTools } from "./offered-tools.ts";
+import { toolResultOf } from "./tool-result.ts";
+import type { OfferedTool, UpstreamCall, UpstreamHealth } from "./upstreams.ts";
+
+/** One upstream that is kept connected: when its connection ends it is connected again, after a growing wait. */
+export type SupervisedUpstream = {
+  offered(): Promise<OfferedTool[]>;
+  call(call: UpstreamCall): Promise<ToolResult>;
+  health(): UpstreamHealth;
+  /** Takes over limits that need no new connection. */
+  adjust(spec: UpstreamSpec): void;
+  /** Lets calls that run end, for at most so long, and closes. */
+  stop(drainMs: number): Promise<void>;
+};
+
+export type SuperviseDeps = Omit<ConnectDeps, "signal" | "era"> & {
+  now: () => Date;
+  /** In [0, 1). */
+  random: () => number;
+  backoff: BackoffOptions;
+  /** Told after every connection and every change what it offers now. */
+  onOffered: (upstream: string, tools: readonly OfferedTool[]) => void;
+};
+
+type State =
+  | { type: "starting"; connecting: Promise<Connection> }
+  | { type: "ready"; connection: Connection }
+  | { type: "down"; nextAttempt: Date | null };
+
+export function connectUpstream(spec: UpstreamSpec, deps: ConnectDeps): Promise<Connection> {
+  return spec.transport.type === "stdio" ? connectStdio(spec, deps) : connectHttp(spec, deps);
+}
+
+export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): SupervisedUpstream {
+  const { name } = initial;
+  const log = deps.logger.child({ upstream: name });
+  const bulkhead = createBulkhead(name, initial.concurrency);
+  const tools = new Map<string, OfferedTool>();
+  let spec = initial;
+  let state: State = { type: "down", nextAttempt: null };
+  let since = deps.now();
+  let restarts = -1;
+  let attempt = 0;
+  let lastError: string | null = null;
+  let lastStderr: string[] = [];
+  let timer: NodeJS.Timeout | undefined;
+  const era: ConnectDeps["era"] = new Map();
+  const stopping = new AbortController();
+  let stopped = false;
+  const idle: (() => void)[] = [];
+
+  function enter(next: State): void {
+    state = next;
+    since = deps.now();
+  }
+
+  function connect(): void {
+    restarts += 1;
+    const connecting = connectUpstream(spec, { ...deps, era, signal: stopping.signal });
+    enter({ type: "starting", connecting });
+    connecting.then(ready, (error: unknown) => down(error instanceof Error ? error.message : String(error), stderrOf(error)));
+  }
+
+  function ready(connection: Connection): void {
+    if (stopped) {
+      void connection.close();
+      return;
+    }
+    enter({ type: "ready", connection });
+    lastError = null;
+    log.info({ protocolVersion: connection.protocolVersion, restarts }, "upstream is ready");
+    connection.onToolsChanged(() => void announce(connection));
+    connection.onClosed((reason) => {
+      if (state.type === "ready" && state.connection === connection) down(reason, connection.stderr());
+    });
+    void announce(connection);
+  }
+
+  function down(reason: string, stderr: readonly string[]): void {
+    if (stopped) return;
+    const lived = state.type === "ready" ? deps.now().getTime() - since.getTime() : 0;
+    if (lived >= deps.backoff.stableAfterMs) attempt = 0;
+    const delay = backoffDelay(deps.backoff, attempt, deps.random());
+    attempt += 1;
+    lastError = reason;
+    lastStderr = [...stderr];
+    enter({ type: "down", nextAttempt: new Date(deps.now().getTime() + delay) });
+    log.warn({ reason, stderr: stderr.slice(-5), attempt, delayMs: Math.round(delay) }, "upstream is down; it will be connected again");
+    timer = setTimeout(connect, delay);
+  }
+
+  async function announce(connection: Connection): Promise<void> {
+    try {
+      const offered = await listOfferedTools(name, connection, AbortSignal.timeout(spec.timeoutMs));
+      tools.clear();
+      for (const tool of offered) tools.set(tool.name, tool);
+      deps.onOffered(name, offered);
+    } catch (error) {
+      log.warn({ err: error }, "upstream did not list its tools");
+    }
+  }
+
+  async function connected(signal: AbortSignal): Promise<Connection> {
+    if (state.type === "ready") return state.connection;
+    if (state.type === "starting") {
+      const { connecting } = state;
+      return await new Promise<Connection>((resolve, reject) => {
+        const aborted = () => reject(signal.reason as Error);
+        signal.addEventListener("abort", aborted, { once: true });
+        connecting
+          .then(resolve, (error: unknown) => {
+            const why = error instanceof Error ? error.message : String(error);
+            reject(new RemitError("upstream-unavailable", `${why}; nothing was sent`, { cause: error }));
+          })
+          .finally(() => signal.removeEventListener("abort", aborted));
+      });
+    }
+    const next = state.nextAttempt === null ? "" : `; it is connected again at ${state.nextAttempt.toISOString()}`;
+    const why = lastError === null ? "" : `: ${lastError}`;
+    throw new RemitError("upstream-unavailable", `upstream "${name}" is down${why}; nothing was sent${next}`);
+  }
+
+  /** Sends on the connection that stands; sends once more only where the upstream has refused to look at the request at all. */
+  async function send(method: string, params: JsonObject, signal: AbortSignal, headers?: Record<string, string>): Promise<JsonObject> {
+    const connection = await connected(signal);
+    try {
+      return await connection.request(method, params, signal, headers);
+    } catch (error) {
+      const expired = error instanceof SessionExpired;
+      if (expired || (RemitError.is(error) && error.code === "upstream-unavailable")) reconnect(connection, expired);
+      if (!expired) throw error;
+    }
+    const renewed = await connected(signal);
+    try {
+      return await renewed.request(method, params, signal, headers);
+    } catch (error) {
+      if (!(error instanceof SessionExpired)) throw error;
+      throw new RemitError("upstream-error", `upstream "${name}" forgets its sessions; nothing was done`, { cause: error });
+    }
+  }
+
+  function reconnect(broken: Connection, atOnce: boolean): void {
+    if (state.type !== "ready" || state.connection !== broken) return;
+    if (atOnce) connect();
+    else down("it can no longer be reached", broken.stderr());
+    void broken.close();
+  }
+
+  /** Runs `work` under a deadline; the signal it is given ends with the caller's or with the time. */
+  async function bounded<Result>(
+    timeoutMs: number,
+    signal: AbortSignal | null,
+    work: (signal: AbortSignal) => Promise<Result>,
+  ): Promise<Result> {
+    const ending = new AbortController();
+    const cancel = () =>
+      ending.abort(new RemitError("cancelled", `the call to upstream "${name}" was cancelled`, { cause: signal?.reason }));
+    if (signal?.aborted === true) cancel();
+    signal?.addEventListener("abort", cancel, { once: true });
+    const deadline = setTimeout(
+      () => ending.abort(new RemitError("upstream-timeout", `upstream "${name}" did not answer within ${timeoutMs} ms`)),
+      timeoutMs,
+    );
+    try {
+      return await work(ending.signal);
+    } finally {
+      clearTimeout(deadline);
+      signal?.removeEventListener("abort", cancel);
+    }
+  }
+
+  connect();
+
+  return {
+    offered: () =>
+      bounded(spec.timeoutMs, null, async (signal) => {
+        const connection = await connected(signal);
+        return await listOfferedTools(name, connection, signal);
+      }),
+
+    call: (call) =>
+      bounded(call.timeoutMs, call.signal, async (signal) => {
+        let release: () => void;
+        try {
+          release = await bulkhead.enter(signal);
+        } catch (error) {
+          if (!RemitError.is(error) || error.code !== "upstream-timeout") throw error;
+          const message = `upstream "${name}" was busy with ${bulkhead.running()} calls for ${call.timeoutMs} ms; nothing was sent`;
+          throw new RemitError("upstream-unavailable", message, { cause: error });
+        }
+        try {
+          const params: JsonObject = { name: call.tool, arguments: call.arguments };
+          if (call.traceparent !== undefined) params["_meta"] = { traceparent: call.traceparent };
+          const headers = headersOf(call);
+          return toolResultOf(name, await send("tools/call", params, signal, headers));
+        } finally {
+          release();
+          if (bulkhead.running() === 0) for (const listener of idle.splice(0)) listener();
+        }
+      }),
+
+    health: () => ({
+      upstream: name,
+      state: state.type,
+      since: since.toISOString(),
+      restarts: Math.max(0, restarts),
+      error: lastError,
+      stderr: state.type === "ready" ? state.connection.stderr() : lastStderr,
+    }),
+
+    adjust(next) {
+      spec = next;
+      bulkhead.resize(next.concurrency);
+    },
+
+    async stop(drainMs) {
+      stopped = true;
+      clearTimeout(timer);
+      if (bulkhead.running() > 0 && drainMs > 0) {
+        await new Promise<void>((resolve) => {
+          const late = setTimeout(resolve, drainMs);
+          idle.push(() => {
+            clearTimeout(late);
+            resolve();
+          });
+        });
+      }
+      stopping.abort();
+      const last = state;
+      lastError = "it was stopped";
+      enter({ type: "down", nextAttempt: null });
+      if (last.type === "ready") await last.connection.close();
+      if (last.type === "starting") {
+        const connection = await last.connecting.catch(() => null);
+        await connection?.close();
+      }
+    },
+  };
+
+  function headersOf(call: UpstreamCall): Record<string, string> | undefined {
+    if (spec.transport.type !== "http") return undefined;
+    if (state.type === "ready" && state.connection.protocolVersion !== statelessVersion) return undefined;
+    const tool = tools.get(call.tool);
+    return tool === undefined ? undefined : parameterHeaders(headerParameters(tool.inputSchema), call.arguments);
+  }
+}
+
+function stderrOf(error: unknown): string[] {
+  return RemitError.is(error) ? error.issues.map((issue) => issue.message) : [];
+}

@@ -1,0 +1,117 @@
+import { isDeepStrictEqual } from "node:util";
+import type { UpstreamSpec } from "@remit/contract";
+import { RemitError } from "@remit/contract";
+import type { Logger } from "pino";
+import type { BackoffOptions } from "./backoff.ts";
+import { defaultBackoff } from "./backoff.ts";
+import { listOfferedTools } from "./offered-tools.ts";
+import type { SuperviseDeps, SupervisedUpstream } from "./supervised-upstream.ts";
+import { connectUpstream, superviseUpstream } from "./supervised-upstream.ts";
+import type { OfferedTool, Upstreams } from "./upstreams.ts";
+
+export type UpstreamsDeps = {
+  logger: Logger;
+  now: () => Date;
+  /** The root of the registry, which `cwd` of a stdio upstream is relative to. */
+  rootDir: string;
+  /** Default: this process's. */
+  environment?: Readonly<Record<string, string | undefined>>;
+  random?: () => number;
+  backoff?: BackoffOptions;
+  connectTimeoutMs?: number;
+  graceMs?: number;
+};
+
+/** The upstreams and their lives. */
+export type UpstreamFleet = Upstreams & {
+  /** Connects what is new, closes what is gone, replaces what has changed. Does not wait for any of it. */
+  reconcile(specs: Iterable<UpstreamSpec>): void;
+  /** Told what an upstream offers after every connection and every change: what drift is checked against. */
+  onOffered(listener: (upstream: string, tools: readonly OfferedTool[]) => void): void;
+  stop(): Promise<void>;
+};
+
+export function createUpstreams(deps: UpstreamsDeps): UpstreamFleet {
+  const listeners: ((upstream: string, tools: readonly OfferedTool[]) => void)[] = [];
+  const members = new Map<string, { spec: UpstreamSpec; upstream: SupervisedUpstream }>();
+  const leaving = new Set<Promise<void>>();
+  const environment = deps.environment ?? process.env;
+  const connectDeps = {
+    logger: deps.logger,
+    rootDir: deps.rootDir,
+    environment,
+    connectTimeoutMs: deps.connectTimeoutMs ?? 30_000,
+    graceMs: deps.graceMs ?? 2_000,
+  };
+  const base: SuperviseDeps = {
+    ...connectDeps,
+    now: deps.now,
+    random: deps.random ?? Math.random,
+    backoff: deps.backoff ?? defaultBackoff,
+    onOffered(upstream, tools) {
+      for (const listener of listeners) listener(upstream, tools);
+    },
+  };
+  let stopped = false;
+
+  function retire(upstream: SupervisedUpstream, drainMs: number): void {
+    const leave = upstream.stop(drainMs).finally(() => leaving.delete(leave));
+    leaving.add(leave);
+  }
+
+  function member(name: string): SupervisedUpstream {
+    const found = members.get(name);
+    if (found === undefined) throw new RemitError("upstream-unavailable", `there is no upstream "${name}"; nothing was sent`);
+    return found.upstream;
+  }
+
+  return {
+    reconcile(specs) {
+      if (stopped) return;
+      const wanted = new Map([...specs].map((spec) => [spec.name, spec]));
+      for (const [name, { spec, upstream }] of members) {
+        const next = wanted.get(name);
+        if (next !== undefined && isDeepStrictEqual(next.transport, spec.transport)) {
+          upstream.adjust(next);
+          members.set(name, { spec: next, upstream });
+          wanted.delete(name);
+          continue;
+        }
+        members.delete(name);
+        // Calls that run on the old one end there; every new one goes to the new one.
+        retire(upstream, spec.timeoutMs);
+      }
+      for (const [name, spec] of wanted) members.set(name, { spec, upstream: superviseUpstream(spec, base) });
+    },
+
+    onOffered: (listener) => void listeners.push(listener),
+    offered: async (upstream) => await member(upstream).offered(),
+    call: async (call) => await member(call.upstream).call(call),
+    health: () => [...members.values()].map(({ upstream }) => upstream.health()),
+
+    async probe(spec) {
+      const connection = await connectUpstream(spec, {
+        ...connectDeps,
+        era: new Map(),
+        signal: AbortSignal.timeout(connectDeps.connectTimeoutMs * 2),
+      });
+      try {
+        return await listOfferedTools(spec.name, connection, AbortSignal.timeout(spec.timeoutMs));
+      } catch (error) {
+        if (RemitError.is(error)) throw error;
+        throw new RemitError("upstream-timeout", `upstream "${spec.name}" did not list its tools within ${spec.timeoutMs} ms`, {
+          cause: error,
+        });
+      } finally {
+        await connection.close();
+      }
+    },
+
+    async stop() {
+      stopped = true;
+      for (const { upstream } of members.values()) retire(upstream, 0);
+      await Promise.all(leaving);
+      members.clear();
+    },
+  };
+}
