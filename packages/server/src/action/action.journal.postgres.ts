@@ -1,0 +1,355 @@
+import { type Caller, type Decision, type ErrorCode, type Id, RemitError } from "@remit/contract";
+import { type BudgetWindow, type Reservation, overdrawn, reserve, settle } from "@remit/core";
+import type { Approvals } from "../approval/approvals.ts";
+import type { Database, Transaction } from "../database/database.ts";
+import { createGroupCommit } from "../database/group-commit.ts";
+import type { Committed, Ledger } from "../ledger/ledger.ts";
+import type { ActionJournal, ActionRow, Begin, Begun, Counted, End, StoredReservations } from "./action.journal.ts";
+import { denialOfRun, lockRuns, takeFromRuns } from "./run-limit.postgres.ts";
+import { lockWindows, writeWindows } from "./budget-window.postgres.ts";
+
+export type ActionJournalOptions = {
+  database: Database;
+  ledger: Ledger;
+  approvals: Pick<Approvals, "request" | "consume" | "markStale">;
+  /** This server. */
+  instance: string;
+};
+
+const limits = { maxBatch: 64, maxWaiting: 4_096 };
+
+export function createActionJournal(options: ActionJournalOptions): ActionJournal {
+  const { database } = options;
+  const onFull = (): Error => new RemitError("ledger-unavailable", "too many actions wait to be recorded; try again in a moment");
+  const begins = createGroupCommit<Begin, Begun>({
+    ...limits,
+    onFull,
+    commit: (batch) => database.transaction((transaction) => beginAll(transaction, options, batch)),
+  });
+  const ends = createGroupCommit<End, boolean>({
+    ...limits,
+    onFull,
+    commit: (batch) => database.transaction((transaction) => finishAll(transaction, options.ledger, batch)),
+  });
+  return {
+    begin: (begin) => begins.submit(begin),
+    finish: (end) => ends.submit(end),
+    read: (id) => readAction(database, id),
+    endLost: (entry) =>
+      database.transaction(async (transaction) => {
+        const lost = await transaction.query<Row>({ name: "action-lost", text: selectLost });
+        const rows = lost.map(toActionRow);
+        const ended = rows.map((row): End => ({
+          actionId: row.id,
+          state: "unknown",
+          code: "outcome-unknown",
+          reason: "the server that executed it died; whether it happened is not known",
+          entry: entry(row),
+          resultEntry: null,
+          spent: true,
+        }));
+        const changed = await finishAll(transaction, options.ledger, ended);
+        return rows.filter((_, index) => changed[index]);
+      }),
+    idle: async () => {
+      await begins.idle();
+      await ends.idle();
+    },
+  };
+}
+
+/** One transaction for many attempts. Locks are taken in one order everywhere: runs, counted windows, cap windows, each sorted by key. */
+async function beginAll(transaction: Transaction, options: ActionJournalOptions, batch: readonly Begin[]): Promise<Begun[]> {
+  const results: (Begun | undefined)[] = batch.map(() => undefined);
+  const open = (): [Begin, number][] =>
+    batch.map((begin, index): [Begin, number] => [begin, index]).filter(([, index]) => results[index] === undefined);
+
+  const [control] = await transaction.query<{ epoch: string }>({ name: "control-epoch", text: "SELECT epoch FROM control_state" });
+  for (const [begin, index] of open()) if (Number(control?.epoch) !== begin.epoch) results[index] = { type: "stale" };
+
+  await attach(transaction, open(), results);
+
+  const runs = await lockRuns(
+    transaction,
+    open().map(([{ action }]) => action.caller.run?.id),
+  );
+  const countedKeys = open().flatMap(([{ counted }]) => (counted === null ? [] : [counted.minute, counted.day, counted.amount]));
+  let windows: Map<string, BudgetWindow> = await lockWindows(transaction, countedKeys);
+
+  const decided: { begin: Begin; index: number; decision: Decision; reservations: Reservation[] }[] = [];
+  for (const [begin, index] of open()) {
+    const run = begin.action.caller.run === null ? null : (runs.get(begin.action.caller.run.id) ?? "missing");
+    const used = run === null || run === "missing" ? 0 : run.actionsUsed;
+    const decision = denialOfRun(run, begin) ?? begin.decide(countedFrom(windows, begin, used));
+    const reservations = decision.type === "allow" ? countedReservations(begin) : [];
+    windows = reserve(windows, reservations);
+    if (decision.type !== "deny" && run !== null && run !== "missing" && begin.grant === null) run.actionsUsed += 1;
+    decided.push({ begin, index, decision, reservations });
+  }
+
+  const drawKeys = decided.flatMap(({ begin, decision }) => begin.draws(decision).map(({ key }) => key));
+  windows = new Map([...windows, ...(await lockWindows(transaction, drawKeys))]);
+  for (const item of decided) {
+    if (item.decision.type === "deny") continue;
+    const draws = item.begin.draws(item.decision);
+    const over = overdrawn(windows, draws);
+    if (over !== null) {
+      // Nobody is asked for an approval that the budget would refuse anyway.
+      windows = settle(windows, item.reservations, false);
+      if (item.begin.action.caller.run !== null && item.begin.grant === null) {
+        const run = runs.get(item.begin.action.caller.run.id);
+        if (run !== undefined) run.actionsUsed -= 1;
+      }
+      item.reservations = [];
+      item.decision = {
+        type: "deny",
+        code: over.counts === "actions" ? "rate-exceeded" : "budget-exceeded",
+        reason: `The limit ${over.limit} per ${over.per} of ${over.policy} is used up; the next window begins with the next ${over.per}.`,
+        policies: [...item.decision.policies, over.policy],
+        shadow: item.decision.shadow,
+      };
+    } else if (item.decision.type === "allow") {
+      windows = reserve(windows, draws);
+      item.reservations = [...item.reservations, ...draws.map(({ key, amount }) => ({ key, amount }))];
+    }
+  }
+
+  for (const item of decided) {
+    if (item.begin.grant === null) continue;
+    const { grant, action } = item.begin;
+    if (item.decision.type === "allow") {
+      if (await options.approvals.consume(transaction, grant.approvalId, action.digest)) continue;
+      windows = settle(windows, item.reservations, false);
+      item.reservations = [];
+      results[item.index] = { type: "gone" };
+    } else {
+      const reason = item.decision.type === "deny" ? item.decision.reason : "policy asks for another approval than the one that was given";
+      await options.approvals.markStale(transaction, grant.approvalId, reason);
+      if (item.decision.type === "require-approval") {
+        item.decision = {
+          type: "deny",
+          code: "policy-stop",
+          reason: `Not executed: ${reason}.`,
+          policies: item.decision.policies,
+          shadow: item.decision.shadow,
+        };
+      }
+    }
+  }
+
+  const written = decided.filter(({ index }) => results[index] === undefined);
+  await takeFromRuns(transaction, runs);
+  await writeWindows(transaction, windows, new Set(written.flatMap(({ reservations }) => reservations.map(({ key }) => key))));
+  await insertActions(transaction, options.instance, written);
+  await updateGranted(transaction, options.instance, written);
+  await options.ledger.append(
+    transaction,
+    written.map(({ begin, decision }) => {
+      if (decision.type === "allow") return begin.entries.intended(decision);
+      return decision.type === "deny" ? begin.entries.denied(decision) : begin.entries.waiting(decision);
+    }),
+  );
+
+  for (const { begin, index, decision } of written) {
+    const { id: actionId, digest } = begin.action;
+    if (decision.type === "allow") {
+      results[index] = { type: "intended", decision, intent: { actionId } as unknown as Committed<"intent"> };
+    } else if (decision.type === "deny") results[index] = { type: "denied", decision };
+    else {
+      const approval = await options.approvals.request(transaction, { actionId, digest, ...begin.request(decision) });
+      results[index] = { type: "waiting", decision, approval };
+    }
+  }
+  return results.map((result) => {
+    if (result === undefined) throw new RemitError("internal", "an attempt was neither begun nor refused");
+    return result;
+  });
+}
+
+/** Calls that are known already attach to their action; of equal calls in one batch, the first is the action. */
+async function attach(transaction: Transaction, open: readonly [Begin, number][], results: (Begun | undefined)[]): Promise<void> {
+  const keyed = open.filter(([{ action, grant }]) => action.attachKey !== null && grant === null);
+  if (keyed.length === 0) return;
+  const known = new Map<string, { id: Id<"action">; digest: string }>();
+  const rows = await transaction.query<{ attach_key: string; id: string; digest: string; ended: boolean }>(
+    {
+      name: "action-attach",
+      text: `SELECT attach_key, id, digest, (state NOT IN ('waiting', 'executing') AND attach_until < clock_timestamp()) IS TRUE AS ended
+             FROM action WHERE attach_key = ANY($1)`,
+    },
+    [keyed.map(([{ action }]) => action.attachKey)],
+  );
+  const over = rows.filter(({ ended }) => ended).map(({ id }) => id);
+  if (over.length > 0) await transaction.query("UPDATE action SET attach_key = NULL WHERE id = ANY($1)", [over]);
+  for (const row of rows) if (!row.ended) known.set(row.attach_key, { id: row.id as Id<"action">, digest: row.digest });
+  for (const [{ action }, index] of keyed) {
+    const key = action.attachKey ?? "";
+    const first = known.get(key);
+    if (first === undefined) known.set(key, action);
+    else results[index] = { type: "attached", actionId: first.id, sameDigest: first.digest === action.digest };
+  }
+}
+
+function countedFrom(windows: ReadonlyMap<string, BudgetWindow>, { counted }: Begin, runActions: number): Counted {
+  const total = (key: string | undefined): number => {
+    const window = key === undefined ? undefined : windows.get(key);
+    return window === undefined ? 0 : window.spent + window.reserved;
+  };
+  return { runActions, actionsThisMinute: total(counted?.minute), actionsToday: total(counted?.day), amountToday: total(counted?.amount) };
+}
+
+function countedReservations({ counted, amount }: Begin): Reservation[] {
+  if (counted === null) return [];
+  const counts = [
+    { key: counted.minute, amount: 1 },
+    { key: counted.day, amount: 1 },
+  ];
+  return amount === null ? counts : [...counts, { key: counted.amount, amount }];
+}
+
+type Decided = { begin: Begin; decision: Decision; reservations: Reservation[] };
+
+async function insertActions(transaction: Transaction, instance: string, decided: readonly Decided[]): Promise<void> {
+  const fresh = decided.filter(({ begin }) => begin.grant === null);
+  if (fresh.length === 0) return;
+  const column = (value: (item: Decided) => unknown): unknown[] => fresh.map(value);
+  const denial = ({ decision }: Decided): Extract<Decision, { type: "deny" }> | null => (decision.type === "deny" ? decision : null);
+  const inserted = await transaction.query<{ id: string }>({ name: "action-insert", text: insertSql }, [
+    column(({ begin }) => begin.action.id),
+    column(({ begin }) => begin.action.digest),
+    column(({ decision }) => ({ allow: "executing", deny: "denied", "require-approval": "waiting" })[decision.type]),
+    column(({ begin }) => begin.action.caller.agent),
+    column(({ begin }) => begin.action.caller.environment),
+    column(({ begin }) => begin.action.caller.run?.id ?? null),
+    column(({ begin }) => begin.action.tool),
+    column(({ begin }) => begin.action.effect),
+    // A denied call is no action to attach to: what was missing may be there the next time.
+    column((item) => attachKeyOf(item)),
+    column(({ begin }) => begin.action.attachUntil?.toISOString() ?? null),
+    column(({ begin }) => JSON.stringify(begin.action.caller)),
+    column(({ begin }) => begin.action.idempotencyKey),
+    column(({ decision }) => (decision.type === "allow" ? instance : null)),
+    column(({ reservations }) => JSON.stringify(reservations)),
+    column(({ begin }) => begin.action.argumentsEntry),
+    column((item) => denial(item)?.code ?? null),
+    column((item) => denial(item)?.reason ?? null),
+    column(({ begin }) => begin.action.traceId),
+    column(({ begin }) => begin.action.at.toISOString()),
+    column((item) => (denial(item) === null ? null : item.begin.action.at.toISOString())),
+  ]);
+  // Another server has begun the same action at this moment. The whole transaction is undone, and each attempt tried alone finds it.
+  if (inserted.length !== fresh.length) throw new RemitError("conflict", "the same action was begun elsewhere at the same moment");
+}
+
+function attachKeyOf({ begin, decision }: Decided): string | null {
+  if (decision.type === "deny") return null;
+  // Without an idempotency key, only what waits for a person is one action for equal calls: two equal reads are two reads.
+  return decision.type === "require-approval" || begin.action.idempotencyKey !== null ? begin.action.attachKey : null;
+}
+
+async function updateGranted(transaction: Transaction, instance: string, decided: readonly Decided[]): Promise<void> {
+  for (const { begin, decision, reservations } of decided) {
+    if (begin.grant === null) continue;
+    const denied = decision.type === "deny" ? decision : null;
+    const rows = await transaction.query<{ id: string }>(
+      `UPDATE action SET state = $2, instance = $3, reservations = $4, code = $5, reason = $6,
+              ended_at = CASE WHEN $2 = 'denied' THEN $7::timestamptz END
+       WHERE id = $1 AND state = 'waiting' RETURNING id`,
+      [
+        begin.action.id,
+        denied === null ? "executing" : "denied",
+        denied === null ? instance : null,
+        JSON.stringify(reservations),
+        denied?.code,
+        denied?.reason,
+        begin.action.at.toISOString(),
+      ],
+    );
+    if (rows.length !== 1) throw new RemitError("conflict", "the action no longer waits");
+  }
+}
+
+async function finishAll(transaction: Transaction, ledger: Ledger, batch: readonly End[]): Promise<boolean[]> {
+  if (batch.length === 0) return [];
+  const rows = await transaction.query<{ id: string; reservations: StoredReservations }>({ name: "action-finish", text: finishSql }, [
+    batch.map(({ actionId }) => actionId),
+    batch.map(({ state }) => state),
+    batch.map(({ code }) => code),
+    batch.map(({ reason }) => reason),
+    batch.map(({ resultEntry }) => resultEntry),
+    batch.map(({ entry }) => entry.at),
+  ]);
+  const reservations = new Map(rows.map((row) => [row.id, row.reservations]));
+  const ended = batch.filter(({ actionId }) => reservations.has(actionId));
+  const keys = [...reservations.values()].flat().map(({ key }) => key);
+  if (keys.length > 0) {
+    let windows = await lockWindows(transaction, keys);
+    for (const { actionId, spent } of ended) windows = settle(windows, reservations.get(actionId) ?? [], spent);
+    await writeWindows(transaction, windows, new Set(keys));
+  }
+  await ledger.append(
+    transaction,
+    ended.map(({ entry }) => entry),
+  );
+  return batch.map(({ actionId }) => reservations.has(actionId));
+}
+
+async function readAction(database: Database, id: Id<"action">): Promise<ActionRow | null> {
+  const [row] = await database.query<Row>({ name: "action-read", text: `SELECT ${columns} FROM action WHERE id = $1` }, [id]);
+  return row === undefined ? null : toActionRow(row);
+}
+
+type Row = {
+  id: string;
+  digest: string;
+  state: ActionRow["state"];
+  tool: string;
+  caller: Caller;
+  idempotency_key: string | null;
+  arguments_entry: string;
+  result_entry: string | null;
+  code: ErrorCode | null;
+  reason: string | null;
+  trace_id: string | null;
+  requested_at: Date;
+};
+
+function toActionRow(row: Row): ActionRow {
+  return {
+    id: row.id as Id<"action">,
+    digest: row.digest,
+    state: row.state,
+    tool: row.tool,
+    caller: row.caller,
+    idempotencyKey: row.idempotency_key,
+    argumentsEntry: row.arguments_entry as Id<"entry">,
+    resultEntry: row.result_entry as Id<"entry"> | null,
+    code: row.code,
+    reason: row.reason,
+    traceId: row.trace_id,
+    requestedAt: row.requested_at,
+  };
+}
+
+const columns = "id, digest, state, tool, caller, idempotency_key, arguments_entry, result_entry, code, reason, trace_id, requested_at";
+
+const insertSql = `
+  INSERT INTO action (id, digest, state, agent, environment, run_id, tool, effect, attach_key, attach_until, caller, idempotency_key,
+                      instance, reservations, arguments_entry, code, reason, trace_id, requested_at, ended_at)
+  SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+                       $10::timestamptz[], $11::jsonb[], $12::text[], $13::uuid[], $14::jsonb[], $15::text[], $16::text[], $17::text[],
+                       $18::text[], $19::timestamptz[], $20::timestamptz[])
+  ON CONFLICT (attach_key) DO NOTHING
+  RETURNING id`;
+
+const finishSql = `
+  UPDATE action SET state = ended.state, code = ended.code, reason = ended.reason, result_entry = ended.result_entry, ended_at = ended.at
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[]) AS ended (id, state, code, reason, result_entry, at)
+  WHERE action.id = ended.id AND action.state = 'executing'
+  RETURNING action.id, action.reservations`;
+
+const selectLost = `
+  SELECT ${columns} FROM action
+  WHERE state = 'executing'
+    AND NOT EXISTS (SELECT FROM server_instance s WHERE s.id = action.instance AND s.heartbeat_at > clock_timestamp() - interval '5 seconds')
+  ORDER BY id FOR UPDATE SKIP LOCKED`;
