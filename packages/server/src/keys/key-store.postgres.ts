@@ -4,6 +4,7 @@ import { RemitError } from "@remit/contract";
 import { canonicalJson } from "@remit/core";
 import type { Queryable } from "../database/database.ts";
 import type { KeyStore, SigningAlgorithm, SigningKey } from "./key-store.ts";
+import { doesNotOpen } from "./master-key.ts";
 import type { MasterKey } from "./master-key.ts";
 
 type Row = { version: number; alg: string; kid: string; public_key: Buffer; sealed: Buffer };
@@ -36,15 +37,6 @@ export function createKeyStore({ database, masterKey }: { database: Queryable; m
       return key;
     },
   };
-}
-
-/** The error for whatever the master key should have opened and did not. */
-export function doesNotOpen(what: string): RemitError {
-  return new RemitError(
-    "database-mismatch",
-    `The master key does not open ${what} in this database. Start with the master key that this database was first started with: ` +
-      "REMIT_MASTER_KEY, or master.key in the data folder. Without it nothing that was sealed can be read again.",
-  );
 }
 
 async function newest(database: Queryable, name: string): Promise<Row | null> {

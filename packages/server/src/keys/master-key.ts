@@ -103,6 +103,15 @@ function parse(text: string, where: string): Buffer {
   return bytes;
 }
 
+/** The error for whatever the master key should have opened and did not. */
+export function doesNotOpen(what: string): RemitError {
+  return new RemitError(
+    "database-mismatch",
+    `The master key does not open ${what} in this database. Start with the master key that this database was first started with: ` +
+      "REMIT_MASTER_KEY, or master.key in the data folder. Without it nothing that was sealed can be read again.",
+  );
+}
+
 function refuse(message: string): RemitError {
   return new RemitError("invalid-configuration", message, { issues: [{ message }] });
 }

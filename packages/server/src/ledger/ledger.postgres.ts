@@ -1,0 +1,138 @@
+import { RemitError } from "@remit/contract";
+import type { NewEntry } from "@remit/contract";
+import { DatabaseError } from "pg";
+import type { Database, Queryable } from "../database/database.ts";
+import { createGroupCommit } from "./group-commit.ts";
+import { defaultOrigin } from "./ledger-key.ts";
+import type { Ledger } from "./ledger.ts";
+import { openPayload } from "./payload-cipher.ts";
+import type { PayloadKeys } from "./payload-keys.ts";
+import type { Payloads } from "./payloads.ts";
+import { prepareEntry, subjectsOf } from "./prepare-entry.ts";
+import type { PreparedEntry } from "./prepare-entry.ts";
+
+export type LedgerOptions = {
+  database: Database;
+  payloadKeys: PayloadKeys;
+  /** What this ledger calls itself: the first line of its checkpoints. */
+  origin?: string;
+  /** How many entries may wait for `record`'s commit. */
+  maxWaiting?: number;
+};
+
+export type OpenLedger = Ledger &
+  Payloads & {
+    /** Called when there is something to sequence, or soon will be: a hint, since a caller's transaction may still be open. */
+    onAppended: (listener: () => void) => void;
+    /** Commits what `record` has accepted. */
+    close(): Promise<void>;
+  };
+
+export function createLedger({ database, payloadKeys: keys, origin = defaultOrigin, maxWaiting = 10_000 }: LedgerOptions): OpenLedger {
+  const listeners: (() => void)[] = [];
+
+  async function append(on: Queryable, entries: readonly NewEntry[]): Promise<void> {
+    if (entries.length === 0) return;
+    const subjects = subjectsOf(entries);
+    const found = await keys.forSealing(on, subjects);
+    await insertEntries(
+      on,
+      entries.map((entry) => prepareEntry(entry, found, origin)),
+    );
+    for (const listener of listeners) listener();
+  }
+
+  const group = createGroupCommit<PreparedEntry>({
+    async commit(prepared) {
+      await insertEntries(database, prepared);
+      for (const listener of listeners) listener();
+    },
+    sizeOf: (entry) => entry.body.length + entry.payloads.reduce((sum, payload) => sum + payload.ciphertext.length, 0),
+    isItemAtFault: (error) => error instanceof DatabaseError && /^(22|23|54)/.test(error.code ?? ""),
+    maxItems: 500,
+    maxBytes: 8 * 1024 * 1024,
+    maxWaiting,
+  });
+
+  return {
+    append,
+    async record(entry) {
+      try {
+        const found = await keys.forSealing(database, subjectsOf([entry]));
+        await group.add(prepareEntry(entry, found, origin));
+      } catch (error) {
+        throw refusal(error);
+      }
+    },
+    async open(entryId, name) {
+      const [row] = await database.query<{ subject: string; ciphertext: Buffer }>(
+        "SELECT subject, ciphertext FROM ledger_payload WHERE entry_id = $1 AND name = $2",
+        [entryId, name],
+      );
+      const key = row === undefined ? null : await keys.forOpening(row.subject);
+      if (row === undefined || key === null) return null;
+      const opened = openPayload(key, { entryId, name, subject: row.subject }, row.ciphertext);
+      if (opened === null) {
+        throw new RemitError(
+          "internal",
+          `The payload "${name}" of ${entryId} was changed: its key does not open it. Run: remit audit verify`,
+        );
+      }
+      return opened.value;
+    },
+    onAppended: (listener) => void listeners.push(listener),
+    close: () => group.close(),
+  };
+}
+
+/** In one statement: all of them or none. Bytes go as one parameter, which saves the driver from writing them in hexadecimal. */
+async function insertEntries(on: Queryable, entries: readonly PreparedEntry[]): Promise<void> {
+  const columns = entries.map((entry) => entry.columns);
+  const payloads = entries.flatMap((entry) => entry.payloads.map((payload) => ({ entryId: entry.columns.id, ...payload })));
+  await on.query({ name: "ledger-append", text: insertSql }, [
+    Buffer.concat(entries.map((entry) => entry.body)),
+    columns.map(({ id }) => id),
+    entries.map(({ body }) => body.length),
+    columns.map(({ type }) => type),
+    columns.map(({ at }) => at),
+    columns.map(({ actor }) => actor),
+    columns.map(({ agent }) => agent),
+    columns.map(({ tool }) => tool),
+    columns.map(({ actionId }) => actionId),
+    columns.map(({ runId }) => runId),
+    columns.map(({ approvalId }) => approvalId),
+    columns.map(({ traceId }) => traceId),
+    Buffer.concat(payloads.map(({ ciphertext }) => ciphertext)),
+    payloads.map(({ entryId }) => entryId),
+    payloads.map(({ name }) => name),
+    payloads.map(({ subject }) => subject),
+    payloads.map(({ ciphertext }) => ciphertext.length),
+  ]);
+}
+
+const insertSql = `
+WITH given AS (
+  SELECT *, sum(length) OVER (ORDER BY place) - length AS start
+  FROM unnest($2::text[], $3::int[], $4::text[], $5::timestamptz[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
+    $12::text[]) WITH ORDINALITY
+    AS e (id, length, type, at, actor, agent, tool, action_id, run_id, approval_id, trace_id, place)
+), new_entry AS (
+  INSERT INTO ledger_entry (id, body, type, at, actor, agent, tool, action_id, run_id, approval_id, trace_id)
+  SELECT id, substring($1::bytea FROM start::int + 1 FOR length), type, at, actor, agent, tool, action_id, run_id, approval_id, trace_id
+  FROM given ORDER BY place
+), new_payload AS (
+  INSERT INTO ledger_payload (entry_id, name, subject, ciphertext)
+  SELECT entry_id, name, subject,
+    substring($13::bytea FROM (sum(length) OVER (ORDER BY place) - length)::int + 1 FOR length)
+  FROM unnest($14::text[], $15::text[], $16::text[], $17::int[]) WITH ORDINALITY AS p (entry_id, name, subject, length, place)
+)
+INSERT INTO ledger_pending (entry_id) SELECT id FROM given ORDER BY place`;
+
+/** Why one entry was not recorded, in our words. What is wrong with the entry itself already is. */
+function refusal(error: unknown): unknown {
+  if (RemitError.is(error) && error.code !== "database-unavailable") return error;
+  if (error instanceof DatabaseError && error.code === "23505") {
+    return new RemitError("conflict", "The entry was not recorded: there is one of this id already", { cause: error });
+  }
+  return new RemitError("ledger-unavailable", "The entry was not recorded: the database did not take it", { cause: error });
+}

@@ -1,0 +1,59 @@
+import { randomBytes } from "node:crypto";
+import type { EntryType, Id, NewEntry } from "@remit/contract";
+import { openTestDatabase } from "../database/testing.ts";
+import type { TestDatabase } from "../database/testing.ts";
+import type { Database } from "../database/database.ts";
+import { createKeyStore } from "../keys/key-store.postgres.ts";
+import type { KeyStore } from "../keys/key-store.ts";
+import { createMasterKey } from "../keys/master-key.ts";
+import { createLedger } from "./ledger.postgres.ts";
+import type { OpenLedger } from "./ledger.postgres.ts";
+import { createPayloadKeys } from "./payload-keys.postgres.ts";
+import type { PayloadKeys } from "./payload-keys.ts";
+import { createSequenceStore } from "./sequence-store.postgres.ts";
+import { startSequencer } from "./sequencer.ts";
+import type { Sequencer, SequencerOptions } from "./sequencer.ts";
+import { createTreeStore } from "./tree-store.postgres.ts";
+
+export const testMasterKey = createMasterKey(Buffer.alloc(32, 42));
+
+export type LedgerParts = { keys: KeyStore; payloadKeys: PayloadKeys; ledger: OpenLedger; sequencer: Sequencer };
+
+/** A ledger and its sequencer, as a server has them. */
+export function startLedger(database: Database, options: Partial<SequencerOptions> = {}): LedgerParts {
+  const keys = createKeyStore({ database, masterKey: testMasterKey });
+  const payloadKeys = createPayloadKeys({ database, masterKey: testMasterKey });
+  const ledger = createLedger({ database, payloadKeys });
+  const sequencer = startSequencer({
+    sequence: createSequenceStore(database),
+    tree: createTreeStore(database),
+    keys,
+    onAppended: ledger.onAppended,
+    ...options,
+  });
+  return { keys, payloadKeys, ledger, sequencer };
+}
+
+/** A database with a ledger that runs until the end of the `await using` block. */
+export async function openTestLedger(options: Partial<SequencerOptions> = {}): Promise<TestDatabase & LedgerParts> {
+  const test = await openTestDatabase();
+  const parts = startLedger(test.database, { leaseMs: 1_000, ...options });
+  return {
+    ...test,
+    ...parts,
+    [Symbol.asyncDispose]: async () => {
+      await parts.ledger.close();
+      await parts.sequencer.stop();
+      await test[Symbol.asyncDispose]();
+    },
+  };
+}
+
+export function testId<Kind extends "entry" | "action" | "run" | "approval">(kind: Kind): Id<Kind> {
+  const prefix = { entry: "ent", action: "act", run: "run", approval: "apr" }[kind];
+  return `${prefix}_${randomBytes(16).toString("hex")}` as Id<Kind>;
+}
+
+export function testEntry(type: EntryType = "action-denied", more: Partial<NewEntry> = {}): NewEntry {
+  return { id: testId("entry"), type, at: new Date().toISOString(), actor: "agent:triage", data: { reason: "no grant" }, ...more };
+}

@@ -1,0 +1,168 @@
+import { randomUUID } from "node:crypto";
+import { RemitError } from "@remit/contract";
+import { checkpointText, equal, merkleTree, openNote, parseCheckpoint, signNote } from "@remit/core";
+import type { MerkleTree, NoteSigner, NoteVerifier } from "@remit/core";
+import type { KeyStore } from "../keys/key-store.ts";
+import { defaultOrigin, ledgerKey, sha256Tree } from "./ledger-key.ts";
+import type { SequenceStore } from "./sequence-store.ts";
+import type { TreeStore } from "./tree-store.ts";
+import { createWaker } from "./waker.ts";
+
+export type SequencerOptions = {
+  sequence: SequenceStore;
+  tree: TreeStore;
+  keys: KeyStore;
+  origin?: string;
+  /** Subscribes to the hint that there is something to do; without it, polling finds it. */
+  onAppended?: (listener: () => void) => void;
+  /** What went wrong, once each time that it begins. It goes on trying. */
+  onProblem?: (error: unknown) => void;
+  /** How long a holder that says nothing keeps the lease. */
+  leaseMs?: number;
+  /** At least this long between two checkpoints under load: what bounds their number, and most of the merge delay. */
+  mergeMs?: number;
+  /** How often a sequencer without hints looks. */
+  pollMs?: number;
+  batchSize?: number;
+};
+
+export type Sequencer = {
+  /** Resolves once everything that is committed now has its place under a signed checkpoint. @throws RemitError `ledger-unavailable` */
+  flushed(): Promise<void>;
+  /** Whether the ledger can go on. @throws RemitError `ledger-unavailable`, saying why not. */
+  check(): void;
+  /** Sequences what waits, gives the lease back and ends. */
+  stop(): Promise<void>;
+};
+
+type Lead = { epoch: string; tree: MerkleTree; renewedAt: number };
+
+/**
+ * Gives entries their order: one of the servers holds the lease, and writes leaves, tiles and a signed checkpoint in one statement
+ * that checks its epoch. Every server runs one; those without the lease wait for it.
+ */
+export function startSequencer(options: SequencerOptions): Sequencer {
+  const { sequence, tree: store, keys, origin = defaultOrigin, onProblem = () => {} } = options;
+  const { leaseMs = 5_000, mergeMs = 50, pollMs = 100, batchSize = 2_000 } = options;
+  const holder = randomUUID();
+  let lead: Lead | null = null;
+  let problem: unknown = null;
+  const waker = createWaker();
+  /** Until then look often: an append is hinted at before its transaction commits. */
+  let busyUntil = 0;
+
+  options.onAppended?.(() => {
+    busyUntil = performance.now() + 1_000;
+    waker.wake();
+  });
+
+  async function takeOver(): Promise<Lead | null> {
+    const epoch = await sequence.takeOver(holder, leaseMs);
+    if (epoch === null) return null;
+    const { verifier } = await ledgerKey(keys, origin);
+    const tree = await resume(store, verifier);
+    await sequence.repair();
+    return { epoch, tree, renewedAt: performance.now() };
+  }
+
+  /** One batch. Whether there may be more. */
+  async function sequenceBatch(current: Lead, signer: NoteSigner): Promise<boolean> {
+    const { entries, orphans } = await sequence.pending(batchSize);
+    if (orphans.length > 0) {
+      onProblem(new RemitError("internal", `${orphans.length} entries vanished before they were sequenced`));
+      await sequence.discard(orphans);
+    }
+    if (entries.length === 0) {
+      if (performance.now() - current.renewedAt > leaseMs / 3) await hold(current, sequence.renew(current.epoch, leaseMs));
+      return false;
+    }
+    const next = current.tree.fork();
+    for (const { leafHash } of entries) next.append(leafHash);
+    const checkpoint = { origin, size: next.size, root: next.root() };
+    const note = signNote(checkpointText(checkpoint), signer);
+    const batch = { pending: entries, start: current.tree.size, tiles: next.takeTiles(), checkpoint: { ...checkpoint, note } };
+    await hold(current, sequence.write(current.epoch, leaseMs, batch));
+    current.tree = next;
+    return entries.length === batchSize;
+  }
+
+  async function hold(current: Lead, written: Promise<boolean>): Promise<void> {
+    if (!(await written)) throw new Fenced();
+    current.renewedAt = performance.now();
+  }
+
+  async function turn(): Promise<boolean> {
+    try {
+      lead ??= await takeOver();
+      const { signer } = await ledgerKey(keys, origin);
+      const more = lead !== null && (await sequenceBatch(lead, signer));
+      problem = null;
+      return more;
+    } catch (error) {
+      // Whatever it was, what is in memory may no longer be what is stored: begin again from there.
+      lead = null;
+      if (error instanceof Fenced) return false;
+      if (problem === null) onProblem(error);
+      problem = error;
+      return false;
+    }
+  }
+
+  async function run(): Promise<void> {
+    while (!waker.isStopped()) {
+      const began = performance.now();
+      const more = await turn();
+      const isIdle = problem !== null || lead === null || performance.now() > busyUntil;
+      if (!more) await waker.untilWoken(isIdle ? pollMs : mergeMs);
+      await waker.untilHurried(mergeMs - (performance.now() - began));
+    }
+    while (lead !== null && (await turn()));
+    if (lead !== null) await sequence.release(lead.epoch).catch(onProblem);
+  }
+
+  const running = run();
+
+  function check(): void {
+    if (waker.isStopped()) throw new RemitError("ledger-unavailable", "The sequencer has stopped");
+    if (problem === null) return;
+    const words = problem instanceof Error ? problem.message : "unknown";
+    throw new RemitError("ledger-unavailable", `The ledger cannot go on: ${words}`, { cause: problem });
+  }
+
+  return {
+    check,
+    async flushed() {
+      const newest = await sequence.newest();
+      if (newest === null) return;
+      while (await sequence.isPendingUpTo(newest)) {
+        check();
+        waker.hurry();
+        await waker.untilStopped(5);
+      }
+    },
+    async stop() {
+      waker.stop();
+      await running;
+    },
+  };
+}
+
+class Fenced extends Error {}
+
+/** The tree as it is stored, if it is what was signed last. Otherwise somebody changed it, and to sign on would hide that. */
+async function resume(store: TreeStore, verifier: NoteVerifier): Promise<MerkleTree> {
+  const { checkpoint, leaves } = await store.last();
+  const size = checkpoint?.size ?? 0;
+  if (leaves !== size) throw mismatch(`its last checkpoint signs ${size} entries, and ${leaves} are sequenced`);
+  if (checkpoint === null) return merkleTree(sha256Tree);
+  const signed = parseCheckpoint(openNote(checkpoint.note, [verifier]) ?? "");
+  if (signed === null) throw mismatch(`its checkpoint at ${size} is not signed by this ledger's key under the name ${verifier.name}`);
+  if (signed.origin !== verifier.name || signed.size !== size) throw mismatch(`its checkpoint at ${size} signs something else`);
+  const tree = merkleTree(sha256Tree, await store.edge(size));
+  if (tree.size !== size || !equal(tree.root(), signed.root)) throw mismatch(`its rows do not give the root that was signed at ${size}`);
+  return tree;
+}
+
+function mismatch(what: string): RemitError {
+  return new RemitError("ledger-unavailable", `The ledger is not continued, because ${what}. Run: remit audit verify`);
+}
