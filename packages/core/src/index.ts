@@ -1,5 +1,6 @@
 export * from "./canonical/canonical-json.ts";
 export * from "./decision/policy-request.ts";
+export * from "./decision/verdict.ts";
 export * from "./identity/agent-scopes.ts";
 export * from "./identity/admission.ts";
 export * from "./identity/roles.ts";
@@ -25,3 +26,4 @@ export * from "./registry/plan/plan-changes.ts";
 export * from "./registry/registry-documents.ts";
 export * from "./registry/registry.ts";
 export * from "./registry/version-digest.ts";
+export * from "./tier/tier.ts";

@@ -1,0 +1,219 @@
+import type { Decision, Obligation, RequiredApproval, ShadowEffect } from "@remit/contract";
+
+/**
+ * One policy by what it does. A grant permits; a gate forbids until its team approves; a stop forbids; an obligation adds a duty
+ * to whatever is permitted. An obligation of a type that nobody here can meet has `obligation: null`.
+ */
+export type PolicyRule = {
+  id: string;
+  /** `file:line`, for people. */
+  source: string;
+  /** Written by the author for whoever is refused or asked. */
+  reason: string | null;
+  /** A shadow policy decides nothing; what it would have changed is reported. */
+  shadow: boolean;
+} & (
+  | { kind: "grant" }
+  | { kind: "gate"; team: string; expiresAfter: string | null }
+  | { kind: "stop" }
+  | { kind: "obligation"; type: string; obligation: Obligation | null }
+);
+
+/** Which policies apply (scope and conditions hold), and which could not be evaluated. */
+export type Evaluation = { satisfied: readonly string[]; errors: readonly { policy: string; message: string }[] };
+
+export type VerdictInput = {
+  /** For the words of a refusal: who asks for what, where. */
+  question: { agent: string; tool: string; resource: string };
+  rules: ReadonlyMap<string, PolicyRule>;
+  /** Teams whose approval of exactly this action is in hand. */
+  approvals: readonly string[];
+  /** Must be a function: the same approvals, the same answer. */
+  evaluate: (approvals: readonly string[]) => Evaluation;
+};
+
+type Verdict = Decision extends infer Member ? (Member extends unknown ? Omit<Member, "shadow"> : never) : never;
+type Judge = { rule: (id: string) => PolicyRule | undefined; enforced: (rule: PolicyRule) => boolean };
+
+/**
+ * The verdict of policy. Forbidding overrides permitting; nothing permitted means denied; anything that could not be evaluated
+ * means denied. Where only gates stand in the way, their teams are asked, and nobody whose approval could not help is.
+ */
+export function policyVerdict(input: VerdictInput): Decision {
+  const known = new Map<string, Evaluation>();
+  const evaluate = (approvals: readonly string[]): Evaluation => {
+    const key = JSON.stringify([...approvals].sort());
+    const before = known.get(key);
+    if (before !== undefined) return before;
+    const now = input.evaluate(approvals);
+    known.set(key, now);
+    return now;
+  };
+  const once = { ...input, evaluate };
+  const rule = (id: string) => input.rules.get(id);
+  const verdict = judge(once, { rule, enforced: (candidate) => !candidate.shadow });
+  return { ...verdict, shadow: shadowEffects(once, verdict, rule) };
+}
+
+function judge(input: VerdictInput, policies: Judge): Verdict {
+  const gates = new Map<string, Set<string>>();
+  const approvals = new Set(input.approvals);
+  for (;;) {
+    const found = look(input.evaluate([...approvals]), policies);
+    if (found.failed !== null) return found.failed;
+    if (found.stops.length > 0) return stopped(found.stops);
+    const asking = found.gates.filter((gate) => !approvals.has(gate.team));
+    // A gate that still forbids although its team has approved cannot be satisfied by asking again.
+    const closed = found.gates.filter((gate) => approvals.has(gate.team));
+    if (closed.length > 0) return stopped(closed);
+    if (asking.length === 0) {
+      if (found.grants.length === 0) return noGrant(input);
+      const obligations = dueObligations(found.obligations);
+      if ("code" in obligations) return obligations;
+      const teams = minimal(input, policies, [...gates.keys()]);
+      if (teams.length === 0) return { type: "allow", policies: found.grants, obligations: obligations.due };
+      const asked = teams.map((team) => requiredApproval(team, [...(gates.get(team) ?? [])].sort(), policies));
+      return {
+        type: "require-approval",
+        policies: asked.flatMap((approval) => approval.gates),
+        approvals: asked,
+        obligations: obligations.due,
+      };
+    }
+    for (const gate of asking) {
+      approvals.add(gate.team);
+      gates.set(gate.team, (gates.get(gate.team) ?? new Set()).add(gate.id));
+    }
+  }
+}
+
+/** The teams that must be asked: none is asked whom the others' approvals make superfluous. */
+function minimal(input: VerdictInput, policies: Judge, teams: readonly string[]): string[] {
+  const all = [...teams].sort();
+  let needed = all;
+  if (all.length < 2) return all;
+  for (const team of all) {
+    const without = needed.filter((other) => other !== team);
+    const found = look(input.evaluate([...input.approvals, ...without]), policies);
+    if (found.failed === null && found.stops.length === 0 && found.gates.length === 0 && found.grants.length > 0) needed = without;
+  }
+  return needed;
+}
+
+type Found = {
+  failed: Extract<Verdict, { type: "deny" }> | null;
+  grants: string[];
+  stops: PolicyRule[];
+  gates: Extract<PolicyRule, { kind: "gate" }>[];
+  obligations: Extract<PolicyRule, { kind: "obligation" }>[];
+};
+
+function look(evaluation: Evaluation, policies: Judge): Found {
+  const found: Found = { failed: null, grants: [], stops: [], gates: [], obligations: [] };
+  const wrong = evaluation.errors.filter((error) => {
+    const rule = policies.rule(error.policy);
+    return rule === undefined || policies.enforced(rule);
+  });
+  if (wrong.length > 0) {
+    found.failed = policyError(
+      wrong.map((error) => error.policy),
+      wrong.map((error) => `policy ${error.policy} could not be evaluated: ${error.message}`),
+    );
+    return found;
+  }
+  for (const id of [...evaluation.satisfied].sort()) {
+    const rule = policies.rule(id);
+    if (rule === undefined) {
+      found.failed = policyError([id], [`policy ${id} applied and is not known`]);
+      return found;
+    }
+    if (!policies.enforced(rule)) continue;
+    switch (rule.kind) {
+      case "grant":
+        found.grants.push(rule.id);
+        break;
+      case "stop":
+        found.stops.push(rule);
+        break;
+      case "gate":
+        found.gates.push(rule);
+        break;
+      case "obligation":
+        found.obligations.push(rule);
+        break;
+    }
+  }
+  return found;
+}
+
+function dueObligations(rules: Found["obligations"]): { due: Obligation[] } | Extract<Verdict, { type: "deny" }> {
+  const due: Obligation[] = [];
+  for (const rule of rules) {
+    if (rule.obligation === null) {
+      return {
+        type: "deny",
+        code: "obligation-unsupported",
+        reason: `Policy ${rule.id} (${rule.source}) attaches the obligation ${rule.type}, which this server cannot meet.`,
+        policies: [rule.id],
+      };
+    }
+    due.push(rule.obligation);
+  }
+  return { due };
+}
+
+function requiredApproval(team: string, gates: string[], policies: Judge): RequiredApproval {
+  // The shortest patience of the gates holds: a request must not outlive what any gate allows.
+  const limits = gates.flatMap((id) => {
+    const rule = policies.rule(id);
+    return rule?.kind === "gate" && rule.expiresAfter !== null ? [rule.expiresAfter] : [];
+  });
+  const shortest = limits.sort((left, right) => durationSeconds(left) - durationSeconds(right))[0];
+  return shortest === undefined ? { team, gates } : { team, gates, expiresAfter: shortest };
+}
+
+function durationSeconds(duration: string): number {
+  const parts = /^P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$/.exec(duration);
+  const [days, hours, minutes, seconds] = [1, 2, 3, 4].map((index) => Number(parts?.[index] ?? 0));
+  return (days ?? 0) * 86_400 + (hours ?? 0) * 3_600 + (minutes ?? 0) * 60 + (seconds ?? 0);
+}
+
+function stopped(rules: readonly PolicyRule[]): Extract<Verdict, { type: "deny" }> {
+  const words = rules.map((rule) => {
+    const still = rule.kind === "gate" ? `still refuses although ${rule.team} has approved` : "stops this";
+    return rule.reason === null ? `Policy ${rule.id} (${rule.source}) ${still}.` : `${rule.reason} (policy ${rule.id}, ${rule.source})`;
+  });
+  return { type: "deny", code: "policy-stop", reason: words.join(" "), policies: rules.map((rule) => rule.id) };
+}
+
+function noGrant({ question }: VerdictInput): Extract<Verdict, { type: "deny" }> {
+  return {
+    type: "deny",
+    code: "no-grant",
+    reason: `No policy permits ${question.agent} to call ${question.tool} in ${question.resource} with these arguments now.`,
+    policies: [],
+  };
+}
+
+function policyError(policies: string[], words: string[]): Extract<Verdict, { type: "deny" }> {
+  return { type: "deny", code: "policy-error", reason: `Denied because ${words.join("; ")}.`, policies: [...new Set(policies)].sort() };
+}
+
+function shadowEffects(input: VerdictInput, actual: Verdict, rule: Judge["rule"]): ShadowEffect[] {
+  const base = input.evaluate(input.approvals);
+  const touched = new Set([...base.satisfied, ...base.errors.map((error) => error.policy)]);
+  const effects: ShadowEffect[] = [];
+  for (const shadow of input.rules.values()) {
+    if (!shadow.shadow || !touched.has(shadow.id)) continue;
+    const verdict = judge(input, { rule, enforced: (candidate) => !candidate.shadow || candidate.id === shadow.id });
+    if (outcome(verdict) !== outcome(actual)) effects.push({ policy: shadow.id, verdict: verdict.type });
+  }
+  return effects;
+}
+
+/** What a shadow policy must change to be worth a word: the kind of verdict, or who is asked. */
+function outcome(verdict: Verdict): string {
+  return verdict.type === "require-approval"
+    ? JSON.stringify([verdict.type, ...verdict.approvals.map((approval) => approval.team)])
+    : verdict.type;
+}

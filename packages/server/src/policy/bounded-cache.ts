@@ -1,0 +1,37 @@
+/** A map that forgets what was used longest ago. */
+export type BoundedCache<Value> = {
+  get(key: string): Value | undefined;
+  set(key: string, value: Value): void;
+  clear(): void;
+  readonly size: number;
+};
+
+export function createBoundedCache<Value>(max: number, onForget?: (value: Value) => void): BoundedCache<Value> {
+  const entries = new Map<string, Value>();
+  return {
+    get(key) {
+      const value = entries.get(key);
+      if (value === undefined) return undefined;
+      // Maps keep order of insertion: putting it back makes it the newest.
+      entries.delete(key);
+      entries.set(key, value);
+      return value;
+    },
+    set(key, value) {
+      entries.delete(key);
+      entries.set(key, value);
+      if (entries.size <= max) return;
+      for (const [oldest, forgotten] of entries) {
+        entries.delete(oldest);
+        onForget?.(forgotten);
+        return;
+      }
+    },
+    clear() {
+      entries.clear();
+    },
+    get size() {
+      return entries.size;
+    },
+  };
+}

@@ -1,0 +1,63 @@
+import { RemitError } from "@remit/contract";
+import type { Decision, Issue } from "@remit/contract";
+import type { Registry } from "@remit/core";
+import { createBoundedCache } from "./bounded-cache.ts";
+import { createCedarEvaluator } from "./cedar-evaluator.ts";
+import { loadCedar } from "./cedar-module.ts";
+import type { Cedar } from "./compile.ts";
+import type { Finding } from "./compiled-policy.ts";
+import type { PolicyEngine } from "./policy-engine.ts";
+import { prepareRegistry } from "./prepared-registry.ts";
+import type { PreparedRegistry } from "./prepared-registry.ts";
+
+export type CedarEngineOptions = {
+  /** Where instances of Cedar come from. */
+  load?: () => Cedar;
+};
+
+/** Registries that stay prepared: the one in force, the one that comes, and those that calls in flight were decided under. */
+const maxPrepared = 4;
+
+/** Policy by Cedar, in this process. */
+export function createCedarEngine(options: CedarEngineOptions = {}): PolicyEngine {
+  const evaluator = createCedarEvaluator({ load: options.load ?? loadCedar });
+  const prepared = createBoundedCache<PreparedRegistry>(maxPrepared);
+  const preparing = new Map<string, Promise<PreparedRegistry>>();
+
+  async function prepare(registry: Registry): Promise<void> {
+    if (prepared.get(registry.digest) !== undefined) return;
+    const under = preparing.get(registry.digest) ?? prepareRegistry(registry, evaluator);
+    preparing.set(registry.digest, under);
+    try {
+      const result = await under;
+      const errors = result.findings.filter((finding) => finding.severity === "error");
+      if (errors.length > 0) throw refused(errors);
+      prepared.set(registry.digest, result);
+    } finally {
+      preparing.delete(registry.digest);
+    }
+  }
+
+  return {
+    decide(registry, policy, request) {
+      const set = prepared.get(registry.digest)?.sets.get(policy);
+      return set === undefined ? missing(policy) : set.decide(request);
+    },
+    couldAllow(registry, policy, request) {
+      return prepared.get(registry.digest)?.sets.get(policy)?.couldAllow(request) ?? false;
+    },
+    prepare,
+  };
+}
+
+function missing(policy: string): Decision {
+  return { type: "deny", code: "policy-missing", reason: `The policy set ${policy} is not in force.`, policies: [], shadow: [] };
+}
+
+function refused(errors: readonly Finding[]): RemitError {
+  const issues = errors.map(({ severity: _severity, policy: _policy, ...issue }): Issue => issue);
+  const first = issues[0];
+  const where = first?.file === undefined ? "" : `${first.file}:${first.line ?? 1}: `;
+  const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : "";
+  return new RemitError("invalid-configuration", `The policies cannot come into force. ${where}${first?.message ?? ""}${more}`, { issues });
+}

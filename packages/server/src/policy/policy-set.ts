@@ -1,0 +1,252 @@
+import type { Context, Entities, TypeAndId } from "@cedar-policy/cedar-wasm/nodejs";
+import type { Decision } from "@remit/contract";
+import { policyVerdict } from "@remit/core";
+import type { Evaluation, PolicyRequest, PolicyRule } from "@remit/core";
+import { createBoundedCache } from "./bounded-cache.ts";
+import { entityKey, scopeHolds } from "./cedar-expression.ts";
+import type { CedarEvaluator, PreparedSet } from "./cedar-evaluator.ts";
+import { CedarFailure } from "./cedar-evaluator.ts";
+import { questionSchema } from "./cedar-schema.ts";
+import type { CompiledPolicy, CompiledSet } from "./compiled-policy.ts";
+import { projectType, projectValue, Unreadable } from "./projection.ts";
+import { mergeReads, noReads } from "./reads.ts";
+import { actionAncestors, actionEntity } from "./remarks.ts";
+import { applicability } from "./residual.ts";
+import type { Known } from "./residual.ts";
+import type { RecordType } from "./value-type.ts";
+import { contextType } from "./vocabulary.ts";
+import type { ToolWords, Vocabulary } from "./vocabulary.ts";
+
+/** One policy set and the guard, ready to decide. */
+export type PolicySet = {
+  decide(request: PolicyRequest): Decision;
+  couldAllow(request: PolicyRequest): boolean;
+  /** The policies whose heads hold of who asks for what and where, and what is known before the arguments are. */
+  slice(request: PolicyRequest): { policies: readonly CompiledPolicy[]; known: Known } | null;
+};
+
+/** Policies of a slice as one question to Cedar. */
+type Part = { set: PreparedSet; context: RecordType };
+type Slice = {
+  number: number;
+  policies: readonly CompiledPolicy[];
+  known: Known;
+  /** Could any arguments, facts and approvals make this not a denial? Listing and calling both ask this. */
+  possible: boolean;
+  enforced: Part | null;
+  shadow: Part | null;
+  entities: Entities;
+};
+
+const maxSlices = 4_096;
+const maxRemembered = 8_192;
+const maxRememberedLength = 1_024;
+
+export function createPolicySet(deps: {
+  compiled: CompiledSet;
+  vocabulary: Vocabulary;
+  /** Names this set among all sets that the evaluator has ever prepared. */
+  digest: string;
+  evaluator: CedarEvaluator;
+}): PolicySet {
+  const { compiled, vocabulary, evaluator } = deps;
+  const rules: ReadonlyMap<string, PolicyRule> = new Map(compiled.policies.map((policy) => [policy.rule.id, policy.rule]));
+  const slices = createBoundedCache<Slice>(maxSlices);
+  // What Cedar said of a question. Exact, because the key is the whole question: the slice, and everything of the context that its policies read.
+  const remembered = createBoundedCache<Evaluation>(maxRemembered);
+  let made = 0;
+
+  function sliceOf(request: PolicyRequest): Slice | null {
+    const tool = vocabulary.tools.get(request.tool);
+    if (tool === undefined || tool.input === null) return null;
+    const key = JSON.stringify([
+      request.agent,
+      request.roles,
+      request.tool,
+      request.effect,
+      request.sensitivity,
+      request.reversibility,
+      request.queue,
+      request.environment,
+      request.environmentType,
+      request.workflow,
+    ]);
+    const before = slices.get(key);
+    if (before !== undefined) return before;
+    const slice = makeSlice(request, { ...tool, effect: request.effect });
+    slices.set(key, slice);
+    return slice;
+  }
+
+  function makeSlice(request: PolicyRequest, tool: ToolWords): Slice {
+    const known = knownOf(request, tool);
+    const holds = (policy: CompiledPolicy) =>
+      (["principal", "action", "resource"] as const).every((part) =>
+        scopeHolds(policy[part], known[part], known.ancestors.get(entityKey(known[part])) ?? new Set()),
+      );
+    const applying = compiled.policies.flatMap((policy, index) => (holds(policy) ? [{ policy, index }] : []));
+    const policies = applying.map(({ policy }) => policy);
+    const part = (shadow: boolean): Part | null => {
+      const chosen = applying.filter(({ policy }) => policy.rule.shadow === shadow);
+      if (chosen.length === 0) return null;
+      const reads = noReads();
+      for (const { policy } of chosen) mergeReads(reads, policy.reads);
+      const context = projectType(contextType(tool), reads);
+      return {
+        context,
+        set: {
+          key: `${deps.digest}/${compiled.name}/${tool.name}/${tool.effect}/${chosen.map(({ index }) => index).join(",")}`,
+          policies: () => Object.fromEntries(chosen.map(({ policy }) => [policy.rule.id, policy.json])),
+          schema: () => questionSchema(tool, context, vocabulary.teams),
+        },
+      };
+    };
+    made += 1;
+    return {
+      number: made,
+      policies,
+      known,
+      possible: isPossible(policies, known),
+      enforced: part(false),
+      shadow: part(true),
+      entities: entitiesOf(request),
+    };
+  }
+
+  function ask(slice: Slice, part: Part | null, name: string, request: PolicyRequest, approvals: readonly string[]): Evaluation {
+    if (part === null) return { satisfied: [], errors: [] };
+    const context = projectValue(part.context, contextOf(request, approvals), []) as Context;
+    const text = JSON.stringify(context);
+    const key = `${slice.number}${name}${text}`;
+    const before = remembered.get(key);
+    if (before !== undefined) return before;
+    const { principal, action, resource } = slice.known;
+    const now = evaluator.evaluate(part.set, { principal, action, resource, context, entities: slice.entities });
+    if (text.length <= maxRememberedLength) remembered.set(key, now);
+    return now;
+  }
+
+  /** What a shadow policy cannot answer must not decide anything either. */
+  function askShadow(slice: Slice, request: PolicyRequest, approvals: readonly string[]): Evaluation {
+    try {
+      return ask(slice, slice.shadow, "s", request, approvals);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      return { satisfied: [], errors: slice.policies.flatMap(({ rule }) => (rule.shadow ? [{ policy: rule.id, message }] : [])) };
+    }
+  }
+
+  return {
+    decide(request) {
+      const slice = sliceOf(request);
+      if (slice === null) return unknownTool(request.tool, vocabulary);
+      // Approvals of teams that no gate here names cannot matter, and Cedar's schema may not know them any more.
+      const named = (approvals: readonly string[]) => vocabulary.teams.filter((team) => approvals.includes(team));
+      try {
+        const decision = policyVerdict({
+          question: { agent: request.agent, tool: request.tool, resource: request.queue ?? request.environment },
+          rules,
+          approvals: named(request.approvals),
+          evaluate: (approvals) => {
+            const enforced = ask(slice, slice.enforced, "e", request, named(approvals));
+            if (slice.shadow === null) return enforced;
+            const shadow = askShadow(slice, request, named(approvals));
+            return { satisfied: [...enforced.satisfied, ...shadow.satisfied], errors: [...enforced.errors, ...shadow.errors] };
+          },
+        });
+        // What is not listed cannot be called, even should the analysis behind the listing be wrong.
+        if (decision.type !== "deny" && !slice.possible) return denied("no-grant", `${request.tool} is not listed for ${request.agent}.`);
+        return decision;
+      } catch (error) {
+        if (error instanceof Unreadable) return denied("policy-error", `Denied because policy cannot read the call: ${error.message}.`);
+        const why = error instanceof CedarFailure ? error.message : "the policy engine failed";
+        return denied("policy-error", `Denied because policy could not be evaluated: ${why}.`);
+      }
+    },
+    couldAllow(request) {
+      return sliceOf(request)?.possible ?? false;
+    },
+    slice(request) {
+      return sliceOf(request);
+    },
+  };
+}
+
+/** Some grant can apply, and nothing that forbids, or that nobody can meet, always does. */
+function isPossible(policies: readonly CompiledPolicy[], known: Known): boolean {
+  let granted = false;
+  for (const { rule, conditions } of policies) {
+    if (rule.shadow) continue;
+    const applies = applicability(conditions, known);
+    if (rule.kind === "grant") granted ||= applies.can;
+    else if (applies.must && !(rule.kind === "obligation" && rule.obligation !== null)) return false;
+  }
+  return granted;
+}
+
+function contextOf(request: PolicyRequest, approvals: readonly string[]) {
+  return { input: request.input ?? {}, facts: request.facts, approvals, ...knownContext(request) };
+}
+
+function knownContext(request: PolicyRequest) {
+  return {
+    run: {
+      environment: request.environment,
+      environmentType: request.environmentType,
+      workflow: request.workflow,
+      queue: request.queue,
+    },
+    tool: {
+      name: request.tool,
+      upstream: request.upstream,
+      effect: request.effect,
+      sensitivity: request.sensitivity,
+      reversibility: request.reversibility,
+    },
+  };
+}
+
+function resourceChain(request: PolicyRequest): TypeAndId[] {
+  return [
+    ...(request.queue === null ? [] : [{ type: "Remit::Queue", id: request.queue }]),
+    { type: "Remit::Environment", id: request.environment },
+    { type: "Remit::EnvironmentType", id: request.environmentType },
+  ];
+}
+
+function knownOf(request: PolicyRequest, tool: ToolWords): Known {
+  const principal = { type: "Remit::Agent", id: request.agent };
+  const action = actionEntity(request.tool);
+  const chain = resourceChain(request);
+  const resource = chain[0] ?? { type: "Remit::Environment", id: request.environment };
+  return {
+    principal,
+    action,
+    resource,
+    ancestors: new Map([
+      [entityKey(principal), new Set([principal, ...request.roles.map((id) => ({ type: "Remit::Role", id }))].map(entityKey))],
+      [entityKey(action), actionAncestors(tool)],
+      [entityKey(resource), new Set(chain.map(entityKey))],
+    ]),
+    context: knownContext(request),
+  };
+}
+
+/** Only what the question is about: Cedar reads entities anew for every decision. */
+function entitiesOf(request: PolicyRequest): Entities {
+  const chain = resourceChain(request);
+  return [
+    { uid: { type: "Remit::Agent", id: request.agent }, attrs: {}, parents: request.roles.map((id) => ({ type: "Remit::Role", id })) },
+    ...chain.slice(0, -1).map((uid, index) => ({ uid, attrs: {}, parents: chain.slice(index + 1, index + 2) })),
+  ];
+}
+
+function unknownTool(tool: string, vocabulary: Vocabulary): Decision {
+  return vocabulary.tools.has(tool)
+    ? denied("policy-error", `Denied because no schema is pinned for ${tool}; apply the registry while its upstream can be reached.`)
+    : denied("unknown-tool", `${tool} is not a registered tool.`);
+}
+
+function denied(code: Extract<Decision, { type: "deny" }>["code"], reason: string): Decision {
+  return { type: "deny", code, reason, policies: [], shadow: [] };
+}
