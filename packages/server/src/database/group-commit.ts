@@ -1,3 +1,5 @@
+import { RemitError } from "@remit/contract";
+
 /**
  * Many callers, one commit: jobs that arrive while a batch is being committed form the next one, so the database pays once for all.
  * At low load a batch is one job and waits for nothing.
@@ -13,6 +15,8 @@ export type GroupCommitOptions<Job, Result> = {
   /** Commits a batch, or nothing of it; results in the order of the jobs. */
   commit: (jobs: readonly Job[]) => Promise<Result[]>;
   maxBatch: number;
+  /** How much a job weighs, where jobs differ, and how much a batch may. */
+  weight?: { of: (job: Job) => number; max: number };
   /** More jobs waiting than this are refused: an unbounded queue is an outage that has not been noticed. */
   maxWaiting: number;
   onFull: () => Error;
@@ -27,27 +31,36 @@ export function createGroupCommit<Job, Result>(options: GroupCommitOptions<Job, 
     // Lets everything that is ready in this turn of the event loop join the batch.
     await Promise.resolve();
     while (waiting.length > 0) {
-      const batch = waiting.splice(0, options.maxBatch);
-      try {
-        const results = await options.commit(batch.map(({ job }) => job));
-        batch.forEach(({ resolve }, index) => resolve(results[index] as Result));
-      } catch (error) {
-        if (batch.length === 1) batch[0]?.reject(error);
-        // One bad job must not fail its neighbours: each alone, in order.
-        else await oneByOne(batch);
-      }
+      await settle(waiting.splice(0, nextBatch()));
     }
     working = null;
   }
 
-  async function oneByOne(batch: readonly Waiting[]): Promise<void> {
-    for (const { job, resolve, reject } of batch) {
-      try {
-        const [result] = await options.commit([job]);
-        resolve(result as Result);
-      } catch (error) {
-        reject(error);
+  function nextBatch(): number {
+    const { of, max } = options.weight ?? { of: () => 0, max: 0 };
+    let weight = 0;
+    let count = 0;
+    for (const { job } of waiting) {
+      weight += of(job);
+      if (count === options.maxBatch || (count > 0 && weight > max)) break;
+      count += 1;
+    }
+    return count;
+  }
+
+  async function settle(batch: readonly Waiting[]): Promise<void> {
+    try {
+      const results = await options.commit(batch.map(({ job }) => job));
+      batch.forEach(({ resolve }, index) => resolve(results[index] as Result));
+    } catch (error) {
+      if (batch.length === 1 || isOutage(error)) {
+        for (const { reject } of batch) reject(error);
+        return;
       }
+      // One bad job must not fail its neighbours: halves, in order, until it is alone.
+      const middle = Math.ceil(batch.length / 2);
+      await settle(batch.slice(0, middle));
+      await settle(batch.slice(middle));
     }
   }
 
@@ -66,4 +79,9 @@ export function createGroupCommit<Job, Result>(options: GroupCommitOptions<Job, 
       await this.idle();
     },
   };
+}
+
+/** It would fail for each job alone as well, and each might have to wait for that. */
+function isOutage(error: unknown): boolean {
+  return RemitError.is(error) && (error.code === "database-unavailable" || error.code === "ledger-unavailable");
 }

@@ -2,7 +2,7 @@ import { RemitError } from "@remit/contract";
 import type { NewEntry } from "@remit/contract";
 import { DatabaseError } from "pg";
 import type { Database, Queryable } from "../database/database.ts";
-import { createGroupCommit } from "./group-commit.ts";
+import { createGroupCommit } from "../database/group-commit.ts";
 import { defaultOrigin } from "./ledger-key.ts";
 import type { Ledger } from "./ledger.ts";
 import { openPayload } from "./payload-cipher.ts";
@@ -24,7 +24,7 @@ export type OpenLedger = Ledger &
   Payloads & {
     /** Called when there is something to sequence, or soon will be: a hint, since a caller's transaction may still be open. */
     onAppended: (listener: () => void) => void;
-    /** Commits what `record` has accepted. */
+    /** Commits what `record` has accepted, and refuses what comes later. */
     close(): Promise<void>;
   };
 
@@ -42,24 +42,26 @@ export function createLedger({ database, payloadKeys: keys, origin = defaultOrig
     for (const listener of listeners) listener();
   }
 
-  const group = createGroupCommit<PreparedEntry>({
+  let isClosed = false;
+  const group = createGroupCommit<PreparedEntry, null>({
     async commit(prepared) {
       await insertEntries(database, prepared);
       for (const listener of listeners) listener();
+      return prepared.map(() => null);
     },
-    sizeOf: (entry) => entry.body.length + entry.payloads.reduce((sum, payload) => sum + payload.ciphertext.length, 0),
-    isItemAtFault: (error) => error instanceof DatabaseError && /^(22|23|54)/.test(error.code ?? ""),
-    maxItems: 500,
-    maxBytes: 8 * 1024 * 1024,
+    maxBatch: 500,
+    weight: { of: weightOf, max: 8 * 1024 * 1024 },
     maxWaiting,
+    onFull: () => new RemitError("ledger-unavailable", `The entry was not recorded: ${maxWaiting} already wait; try again in a moment`),
   });
 
   return {
     append,
     async record(entry) {
+      if (isClosed) throw new RemitError("ledger-unavailable", "The entry was not recorded: the server is stopping");
       try {
         const found = await keys.forSealing(database, subjectsOf([entry]));
-        await group.add(prepareEntry(entry, found, origin));
+        await group.submit(prepareEntry(entry, found, origin));
       } catch (error) {
         throw refusal(error);
       }
@@ -81,8 +83,15 @@ export function createLedger({ database, payloadKeys: keys, origin = defaultOrig
       return opened.value;
     },
     onAppended: (listener) => void listeners.push(listener),
-    close: () => group.close(),
+    async close() {
+      isClosed = true;
+      await group.idle();
+    },
   };
+}
+
+function weightOf(entry: PreparedEntry): number {
+  return entry.payloads.reduce((sum, payload) => sum + payload.ciphertext.length, entry.body.length);
 }
 
 /** In one statement: all of them or none. Bytes go as one parameter, which saves the driver from writing them in hexadecimal. */
