@@ -24,6 +24,8 @@ export * from "./registry/hidden-characters.ts";
 export * from "./registry/nearest-name.ts";
 export * from "./registry/plan/plan-changes.ts";
 export * from "./registry/registry-documents.ts";
+export * from "./registry/registry-versions.ts";
+export * from "./registry/tool-head.ts";
 export * from "./registry/registry.ts";
 export * from "./registry/version-digest.ts";
 export * from "./tier/tier.ts";

@@ -63,7 +63,8 @@ export type TextChange = z.infer<typeof textChangeSchema>;
 
 /** How a tool differs from what was accepted. */
 export const toolDifferenceSchema = z.object({
-  tool: qualifiedToolNameSchema,
+  /** Its qualified name; of a new tool, whatever the upstream calls it, hidden characters escaped. */
+  tool: z.string(),
   /** `changed`: blocked until accepted. `missing`: no longer offered, or never seen. `new`: offered but not registered; it needs a document that states its effect. */
   state: z.enum(["changed", "missing", "new"]),
   /** Digest of what is accepted now. */

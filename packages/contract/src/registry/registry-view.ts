@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { digestSchema } from "../id/id.ts";
-import { agentSpecSchema, effectSchema, tierSchema, toolSpecSchema } from "./asset.ts";
+import { agentSpecSchema, effectSchema, policySpecSchema, tierSchema, toolSpecSchema } from "./asset.ts";
 
 /** What an agent's version is made of; its digest is the version. Every part is named by the digest of its own content. */
 export const agentClosureSchema = z.object({
@@ -14,6 +14,9 @@ export const agentClosureSchema = z.object({
   workflows: z.record(z.string(), digestSchema),
 });
 export type AgentClosure = z.infer<typeof agentClosureSchema>;
+
+/** What a version of a policy set holds: its document, and the texts of its `.cedar` files. */
+export const policyVersionSchema = z.object({ spec: policySpecSchema, sources: z.array(z.object({ file: z.string(), text: z.string() })) });
 
 const suspendedSchema = z.object({ code: z.enum(["no-accountable-human", "agent-suspended"]), reason: z.string() });
 
@@ -61,3 +64,10 @@ export const toolViewSchema = z.object({
   description: z.string().nullable(),
 });
 export type ToolView = z.infer<typeof toolViewSchema>;
+
+/** What accepting tools answers. */
+export const acceptedToolsSchema = z.object({
+  accepted: z.array(z.object({ tool: z.string(), digest: digestSchema })),
+  registry: digestSchema,
+});
+export type AcceptedTools = z.infer<typeof acceptedToolsSchema>;

@@ -1,5 +1,5 @@
 import { planGroups } from "@remit/contract";
-import type { AssetSpec, Issue, Plan, PlanChange, PlanGroup } from "@remit/contract";
+import type { AssetSpec, Issue, Plan, PlanChange, PlanGroup, UpstreamSpec } from "@remit/contract";
 import { canonicalJson } from "../../canonical/canonical-json.ts";
 import type { Registry } from "../registry.ts";
 import { asJson } from "../version-digest.ts";
@@ -61,7 +61,10 @@ function allChanges(before: Registry | null, after: Registry, diffText: PlanTool
     }),
     ...compare(before?.workflows, after.workflows, plain("workflows")),
     ...compare(before?.queues, after.queues, plain("workflows")),
-    ...compare(before?.upstreams, after.upstreams, plain("places")),
+    ...compare(before?.upstreams, after.upstreams, {
+      ...plain("permissions"),
+      change: (old, now) => rest(changedUpstream(old, now), "places", old, now),
+    }),
     ...compare(before?.environments, after.environments, {
       ...plain("places"),
       change: (old, now) => rest({ changes: [], told: [] }, "permissions", old, now),
@@ -143,6 +146,18 @@ function withoutSecrets(difference: JsonDifference): JsonDifference {
     : difference.pointer === "/transport"
       ? { ...difference, before: hide(difference.before), after: hide(difference.after) }
       : difference;
+}
+
+/** What answers under an upstream's name is as much a matter of trust as what its tools say. */
+function changedUpstream(before: UpstreamSpec, after: UpstreamSpec): { changes: PlanChange[]; told: string[] } {
+  const details = jsonDifferences({ transport: asJson(before.transport) }, { transport: asJson(after.transport) }).map(withoutSecrets);
+  if (details.length === 0) return { changes: [], told: [] };
+  const { name } = after;
+  const summary = `Something else answers as ${name}${about(after)}. Its tools stay callable only as far as they say what was accepted.`;
+  return {
+    changes: [change({ group: "permissions", action: "change", kind: "upstream", name, effect: "neutral", summary, details })],
+    told: ["/transport"],
+  };
 }
 
 function about(spec: AssetSpec): string {
