@@ -1,4 +1,4 @@
-const sentinel = /^=\?base64\?([A-Za-z0-9+/]*={0,2})\?=$/;
+const sentinel = /^=\?base64\?(.*)\?=$/s;
 const plain = /^[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?$/;
 
 /** MCP 2026-07-28, Streamable HTTP, Value Encoding: what is no plain header value travels as `=?base64?…?=`. */

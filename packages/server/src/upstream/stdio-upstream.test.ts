@@ -1,3 +1,6 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
 import { callOf, firstText, fixtureSpec, isAlive, openFleet, until } from "./upstreams.testing.ts";
 
@@ -220,6 +223,17 @@ describe("[RUN-27] life and death of a child", () => {
     await fleet.offered("up");
     await fleet.stop();
     expect(fleet.log.filter((line) => line["stderr"] === "ignored SIGTERM")).toHaveLength(1);
+  });
+
+  test("a server that is killed leaves no child behind", async () => {
+    const host = spawn(process.execPath, [fileURLToPath(new URL("./fixtures/host.ts", import.meta.url))], {
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    const [printed] = (await once(host.stdout, "data")) as [Buffer];
+    const pid = Number(printed.toString("utf8"));
+    expect(isAlive(pid)).toBe(true);
+    host.kill("SIGKILL");
+    await until(() => !isAlive(pid));
   });
 
   test("stopping while it is being connected does not wait for it", async () => {
