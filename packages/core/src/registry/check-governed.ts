@@ -30,6 +30,20 @@ function checkApproverTeams(index: DocumentIndex): Issue[] {
   const issues: Issue[] = [];
   for (const { spec, place } of index.all("workflow")) {
     const team = index.get("team", spec.approvers);
+    const accountable = index.get("agent", spec.agent)?.spec.accountable;
+    if (team?.spec.approval !== undefined && accountable !== undefined) {
+      const others = team.spec.members.filter((member) => member !== accountable && index.get("party", member)?.spec.active === true);
+      const known = team.spec.members.every((member) => index.get("party", member) !== undefined);
+      if (known && others.length === 0) {
+        issues.push(
+          issueAt(
+            place,
+            "/approvers",
+            `nobody in "${spec.approvers}" could approve but ${accountable}, who answers for ${spec.agent} and may not be the only one to say yes; add another active member`,
+          ),
+        );
+      }
+    }
     if (team !== undefined && team.spec.approval === undefined) {
       issues.push(
         issueAt(

@@ -12,7 +12,6 @@ import {
   unknownTool,
 } from "@remit/core";
 import type { AssetDocument, Registry, RegistryDocuments, ToolHead } from "@remit/core";
-import type { PolicyEngine } from "../policy/policy-engine.ts";
 import type { OfferedTool, Upstreams } from "../upstream/upstreams.ts";
 import type { LoadedRegistry } from "./loaded-registry.ts";
 import { parseFiles } from "./parse-files.ts";
@@ -31,7 +30,7 @@ type ToolDocument = AssetDocument<Extract<AssetDocument["spec"], { kind: "tool" 
 export async function prepareCandidate(
   files: Readonly<Record<string, string>>,
   before: LoadedRegistry | null,
-  deps: { upstreams: Upstreams; policyEngine: PolicyEngine },
+  deps: { upstreams: Upstreams; check: (registry: Registry) => Promise<void> },
 ): Promise<Candidate> {
   const parsed = parseFiles(files);
   if (parsed.type === "issues") throw refuse(parsed.issues);
@@ -42,7 +41,7 @@ export async function prepareCandidate(
   if (issues.length > 0) throw refuse(issues);
 
   const { registry, warnings: assembled } = assemble(parsed.documents, before, heads);
-  await deps.policyEngine.prepare(registry);
+  await deps.check(registry);
   const plan = planChanges(before?.registry ?? null, registry, [...parsed.warnings, ...assembled, ...warnings], {
     hash: hashText,
     diffText,

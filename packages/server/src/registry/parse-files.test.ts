@@ -160,9 +160,11 @@ test.each<{ name: string; files: Record<string, string>; says: string[] }>([
     says: ['policies/support/policy.yaml:2 /name the policy set in policies/support/ must be named "support"'],
   },
   {
-    name: "something else in a folder",
-    files: withFiles({ "agents/a.py": "print()" }),
-    says: ["agents/a.py:  agents/ holds .yaml documents and .md or .txt texts; move this file elsewhere"],
+    name: "something else among policies",
+    files: withFiles({ "policies/support/grants.ceder": "permit (principal, action, resource);" }),
+    says: [
+      "policies/support/grants.ceder:  a policy set holds policy.yaml, .cedar files and .test.yaml files; rename this file or move it elsewhere",
+    ],
   },
   {
     name: "a time zone that is none",
@@ -311,6 +313,13 @@ test.each<{ name: string; files: Record<string, string>; says: string[] }>([
     ],
   },
   {
+    name: "nobody to ask but who answers for the agent",
+    files: withText("teams/support-lead.yaml", "[ben, cleo]", "[ada]"),
+    says: [
+      'workflows/triage.yaml:8 /approvers nobody in "support-lead" could approve but ada, who answers for support-agent and may not be the only one to say yes; add another active member',
+    ],
+  },
+  {
     name: "a quorum that cannot be reached",
     files: withText("teams/support-lead.yaml", "quorum: 1", "quorum: 3"),
     says: [expect.stringContaining('"support-lead" needs 3 active members') as string],
@@ -328,6 +337,12 @@ test("[ORG-21] nothing may write before there is somebody to ask", () => {
   );
 });
 
+test("a misspelt member is named even where the document says too little else", () => {
+  expect(problems(withText(agent, "tier: 2", "teir: 2"))).toContain(
+    `${agent}:5 /teir there is no member "teir" here; did you mean "tier"?`,
+  );
+});
+
 test("too many files, too large files", () => {
   const many = Object.fromEntries(Array.from({ length: 2_001 }, (_, index) => [`queues/${index}.yaml`, ""]));
   expect(problems(many)).toEqual([":  there are 2001 files, and at most 2000 are taken; send only those of the registry"]);
@@ -339,11 +354,14 @@ test("too many files, too large files", () => {
 });
 
 test("files outside the registry's folders are left alone, and a folder that is nearly one is pointed out", () => {
-  const parsed = parseFiles(withFiles({ "README.md": "hello", "src/agent.ts": "code", "agent/x.yaml": "kind: agent" }));
+  const parsed = parseFiles(
+    withFiles({ "README.md": "hello", "src/agent.ts": "code", "agent/x.yaml": "kind: agent", "agents/package.json": "{}" }),
+  );
   expect(parsed).toMatchObject({
     type: "documents",
     warnings: [
       { file: "agent/x.yaml", message: 'agent/x.yaml is no part of the registry: agent/ is none of its folders; did you mean "agents"?' },
+      { file: "agents/package.json", message: "agents/package.json is not read: agents/ holds .yaml documents and .md or .txt texts" },
     ],
   });
 });

@@ -99,7 +99,7 @@ export function fileRole(path: string): FileRole {
   }
   if (folder === "policies") return policyFileRole(rest, name);
   if (/\.ya?ml$/.test(name)) return { role: "documents", folder };
-  return { role: "refused", message: `${folder}/ holds .yaml documents and .md or .txt texts; move this file elsewhere` };
+  return { role: "other", warning: `${path} is not read: ${folder}/ holds .yaml documents and .md or .txt texts` };
 }
 
 function policyFileRole(rest: readonly string[], name: string): FileRole {

@@ -1,7 +1,7 @@
 import type { Plan } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import { expect, test } from "vitest";
-import { openTestDatabase } from "../database/testing.ts";
+import { openTestLedger } from "../ledger/ledger.testing.ts";
 import { validFiles, withFiles, withText } from "./registry-files.testing.ts";
 import { helpdeskTools, offer, openRegistry, testUpstreams } from "./registry.testing.ts";
 
@@ -22,7 +22,7 @@ function summaries(plan: Plan): string[] {
 }
 
 test("[CTL-02][CTL-03][CTL-12][CTL-17] a registry is applied whole, in force at once, recorded, and then has nothing left to plan", async () => {
-  await using test = await openTestDatabase();
+  await using test = await openTestLedger();
   const { registry, entries } = await openRegistry(test);
   expect(() => registry.current()).toThrow("no registry has been applied yet");
 
@@ -43,7 +43,7 @@ test("[CTL-02][CTL-03][CTL-12][CTL-17] a registry is applied whole, in force at 
 });
 
 test("[CTL-12] the first plan says what everybody will be able to do, first of all", async () => {
-  await using test = await openTestDatabase();
+  await using test = await openTestLedger();
   const { registry } = await openRegistry(test);
   const plan = await registry.plan({ ...validFiles });
   expect(summaries(plan)[0]).toBe(
@@ -56,7 +56,7 @@ test("[CTL-12] the first plan says what everybody will be able to do, first of a
 });
 
 test("[CTL-14] what is applied is exactly the plan that was shown, or nothing", async () => {
-  await using test = await openTestDatabase();
+  await using test = await openTestLedger();
   const { registry, entries } = await openRegistry(test);
   const plan = await registry.plan({ ...validFiles });
   const other = withText("agents/support-agent.yaml", "tier: 2", "tier: 3");
@@ -67,7 +67,7 @@ test("[CTL-14] what is applied is exactly the plan that was shown, or nothing", 
 });
 
 test("[CTL-12] of two applied at the same time one wins, and the other changes nothing", async () => {
-  await using test = await openTestDatabase();
+  await using test = await openTestLedger();
   const upstreams = testUpstreams();
   const both = Promise.withResolvers<void>();
   // Neither goes on before both have read what is in force.
@@ -90,17 +90,17 @@ test("[CTL-12] of two applied at the same time one wins, and the other changes n
 });
 
 test("[CTL-03] what is refused changes nothing and is recorded with who tried and why", async () => {
-  await using test = await openTestDatabase();
+  await using test = await openTestLedger();
   const { registry, entries, upstreams } = await openRegistry(test);
   const files = withText("agents/support-agent.yaml", "accountable: ada", "accountable: nobody");
   expect(await refusal(registry.apply({ files, actor: "party:ben" }))).toEqual([
     "invalid-configuration",
     'agents/support-agent.yaml:4 /accountable there is no party "nobody"; add it or name another',
   ]);
-  const policies = withFiles({ "policies/support/grants.cedar": "syntax error" });
+  const policies = withFiles({ "policies/support/grants.cedar": "permit (principal" });
   expect(await refusal(registry.apply({ files: policies, actor: "party:ben" }))).toEqual([
     "invalid-configuration",
-    "policies/support/grants.cedar:  a syntax error",
+    expect.stringMatching(/^policies\/support\/grants\.cedar:1 /),
   ]);
   expect(
     await test.superuser.query("SELECT 1 FROM asset_version UNION ALL SELECT 1 FROM registry_revision UNION ALL SELECT 1 FROM tool_head"),
@@ -114,7 +114,7 @@ test("[CTL-03] what is refused changes nothing and is recorded with who tried an
 });
 
 test("[CTL-03][GOV-21] a person who leaves can be removed: the agents that he answered for are suspended everywhere, and it is said loudly", async () => {
-  await using test = await openTestDatabase();
+  await using test = await openTestLedger();
   const { registry, replica, entries } = await openRegistry(test);
   await registry.apply({ files: { ...validFiles }, actor: machine });
   const other = await replica();
@@ -147,7 +147,7 @@ test("[CTL-03][GOV-21] a person who leaves can be removed: the agents that he an
 });
 
 test("[CTL-03] nobody inactive can be newly made to answer for an agent", async () => {
-  await using test = await openTestDatabase();
+  await using test = await openTestLedger();
   const { registry } = await openRegistry(test);
   await registry.apply({ files: { ...validFiles }, actor: machine });
   const gone = withText("parties/people.yaml", "displayName: Cleo Support", "displayName: Cleo Support\nactive: false");
@@ -166,7 +166,7 @@ test("[CTL-03] nobody inactive can be newly made to answer for an agent", async 
 });
 
 test("[CTL-17][CTL-19] a tool that says something else than was accepted is blocked until somebody accepts exactly what was shown", async () => {
-  await using test = await openTestDatabase();
+  await using test = await openTestLedger();
   const { registry, upstreams, entries } = await openRegistry(test);
   await registry.apply({ files: { ...validFiles }, actor: machine });
   const before = registry.current().agents.get("support-agent")?.version;
@@ -213,7 +213,7 @@ test("[CTL-17][CTL-19] a tool that says something else than was accepted is bloc
 });
 
 test("[CTL-17] a tool that disappears is blocked, and free again when it says what was accepted", async () => {
-  await using test = await openTestDatabase();
+  await using test = await openTestLedger();
   const { registry, replica, control } = await openRegistry(test);
   await registry.apply({ files: { ...validFiles }, actor: machine });
   await registry.driftCheck("helpdesk", helpdeskTools().slice(1));
@@ -225,7 +225,7 @@ test("[CTL-17] a tool that disappears is blocked, and free again when it says wh
 });
 
 test("[CTL-17] what cannot be seen is never pinned or accepted, and is shown escaped", async () => {
-  await using test = await openTestDatabase();
+  await using test = await openTestLedger();
   const { registry, upstreams } = await openRegistry(test);
   const poisoned = [offer("tickets.read", "Reads a ticket\u200b\u{e0049}"), ...helpdeskTools().slice(1)];
   upstreams.offers.set("helpdesk", poisoned);
@@ -253,7 +253,7 @@ test("[CTL-17] what cannot be seen is never pinned or accepted, and is shown esc
 });
 
 test("[CTL-17] a tool that its upstream does not offer cannot be registered; an upstream that is down leaves its tools blocked", async () => {
-  await using test = await openTestDatabase();
+  await using test = await openTestLedger();
   const { registry, upstreams } = await openRegistry(test);
   upstreams.offers.set("helpdesk", [offer("ticket.read", "Reads"), ...helpdeskTools().slice(1)]);
   expect(await refusal(registry.plan({ ...validFiles }))).toEqual([
@@ -272,7 +272,7 @@ test("[CTL-17] a tool that its upstream does not offer cannot be registered; an 
 });
 
 test("[CTL-17] budgets refuse to count an amount that is not in the tool's schema", async () => {
-  await using test = await openTestDatabase();
+  await using test = await openTestLedger();
   const { registry } = await openRegistry(test);
   const files = withText("tools/helpdesk.yaml", "effect: write\n", "effect: write\namount: { pointer: /cents, unit: EUR-cent }\n");
   expect(await refusal(registry.plan(files))).toEqual([
@@ -282,7 +282,7 @@ test("[CTL-17] budgets refuse to count an amount that is not in the tool's schem
 });
 
 test("[DLV-11] an agent's version changes with its prompt, tools, policies and workflows, and every version stays on record", async () => {
-  await using test = await openTestDatabase();
+  await using test = await openTestLedger();
   const { registry } = await openRegistry(test);
   await registry.apply({ files: { ...validFiles }, actor: machine });
   const versions = [registry.current().agents.get("support-agent")?.version];
@@ -309,7 +309,7 @@ test("[DLV-11] an agent's version changes with its prompt, tools, policies and w
 });
 
 test("[CTL-03] a stored version that was tampered with does not come into force", async () => {
-  await using test = await openTestDatabase();
+  await using test = await openTestLedger();
   const { registry, replica } = await openRegistry(test);
   await registry.apply({ files: { ...validFiles }, actor: machine });
   await test.superuser.query(`UPDATE asset_version SET content = replace(content, '"tier":2', '"tier":3') WHERE kind = 'agent'`);
@@ -317,7 +317,7 @@ test("[CTL-03] a stored version that was tampered with does not come into force"
 });
 
 test("[CTL-12] the application cannot rewrite what was applied", async () => {
-  await using test = await openTestDatabase();
+  await using test = await openTestLedger();
   for (const table of ["asset_version", "registry_revision", "tool_pin"]) {
     await expect(test.database.query(`UPDATE ${table} SET digest = digest`)).rejects.toThrow("permission denied");
     await expect(test.database.query(`DELETE FROM ${table}`)).rejects.toThrow("permission denied");

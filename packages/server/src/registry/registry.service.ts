@@ -1,6 +1,7 @@
 import type { AcceptedTools, AcceptTools, Applied, ErrorCode, Plan, ToolDifferences } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import { closureVersionsOf, versionsOf } from "@remit/core";
+import type { Registry } from "@remit/core";
 import type { ControlState } from "../control/control-state.ts";
 import type { Database } from "../database/database.ts";
 import type { Ledger } from "../ledger/ledger.ts";
@@ -47,7 +48,7 @@ export type RegistryService = RegistrySource & {
 };
 
 export function createRegistry(deps: RegistryDeps): RegistryService {
-  const { database, store, ledger, control, policyEngine, now } = deps;
+  const { database, store, ledger, control, upstreams, policyEngine, now } = deps;
   let inForce: LoadedRegistry | null = null;
 
   async function reload(): Promise<void> {
@@ -73,6 +74,23 @@ export function createRegistry(deps: RegistryDeps): RegistryService {
   async function latest(): Promise<LoadedRegistry | null> {
     const known = inForce;
     return known !== null && (await store.generation(database)) === known.generation ? known : openStored(await store.load(database));
+  }
+
+  let turn: Promise<unknown> = Promise.resolve();
+
+  /**
+   * Compiles the policies of a registry that may never come into force. One at a time, and after the one in force was used, because an
+   * engine keeps only a few: plans must not push out what decides.
+   */
+  async function check(candidate: Registry): Promise<void> {
+    const before = turn;
+    const mine = (async () => {
+      await before;
+      if (inForce !== null) await policyEngine.prepare(inForce.registry).catch(() => undefined);
+      await policyEngine.prepare(candidate);
+    })();
+    turn = mine.catch(() => undefined);
+    return mine;
   }
 
   async function commit(candidate: Candidate, before: LoadedRegistry | null, actor: string): Promise<number> {
@@ -105,7 +123,7 @@ export function createRegistry(deps: RegistryDeps): RegistryService {
     await control.refresh().catch(() => undefined);
   }
 
-  const review = createToolReview({ ...deps, latest, settle });
+  const review = createToolReview({ ...deps, latest, settle, check });
 
   return {
     current() {
@@ -116,13 +134,13 @@ export function createRegistry(deps: RegistryDeps): RegistryService {
     loaded,
 
     async plan(files) {
-      return (await prepareCandidate(files, await latest(), deps)).plan;
+      return (await prepareCandidate(files, await latest(), { upstreams, check })).plan;
     },
 
     async apply({ files, plan: wanted, actor }) {
       try {
         const before = await latest();
-        const candidate = await prepareCandidate(files, before, deps);
+        const candidate = await prepareCandidate(files, before, { upstreams, check });
         const { plan } = candidate;
         if (wanted !== undefined && wanted !== plan.digest) {
           throw new RemitError("conflict", "The plan is stale: the files or what is in force have changed since it was made; plan again");

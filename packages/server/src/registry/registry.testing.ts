@@ -1,10 +1,10 @@
-import type { Issue, JsonObject, NewEntry, UpstreamSpec } from "@remit/contract";
+import type { JsonObject, LedgerEvent, UpstreamSpec } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import { createControlState } from "../control/control-state.postgres.ts";
 import type { RunningControlState } from "../control/control-state.postgres.ts";
 import type { TestDatabase } from "../database/testing.ts";
-import type { Ledger } from "../ledger/ledger.ts";
-import type { PolicyEngine } from "../policy/policy-engine.ts";
+import type { LedgerParts } from "../ledger/ledger.testing.ts";
+import { createCedarEngine } from "../policy/cedar-engine.ts";
 import type { OfferedTool, Upstreams } from "../upstream/upstreams.ts";
 import { registryStore } from "./registry.postgres.ts";
 import { createRegistry } from "./registry.service.ts";
@@ -15,37 +15,28 @@ export type TestRegistry = {
   control: RunningControlState;
   upstreams: TestUpstreams;
   /** Entries that were committed. */
-  entries: () => Promise<NewEntry[]>;
+  entries: () => Promise<{ type: string; actor: string; data: LedgerEvent["data"] }[]>;
   /** Another server on the same database. */
   replica: () => Promise<{ registry: RegistryService; control: RunningControlState }>;
 };
 
-/** A registry on a real database, with a ledger that is one table and an engine that takes any policy but a `syntax error`. */
+/** A registry with everything real about it but its upstreams, unless they are given. */
 export async function openRegistry(
-  test: TestDatabase,
+  test: TestDatabase & LedgerParts,
   upstreams: Upstreams & Partial<TestUpstreams> = testUpstreams(),
 ): Promise<TestRegistry> {
-  await test.superuser.query("CREATE TABLE noted (number serial PRIMARY KEY, entry json NOT NULL)");
-  await test.superuser.query("GRANT SELECT, INSERT ON noted TO remit_app; ");
-  await test.superuser.query("GRANT USAGE ON SEQUENCE noted_number_seq TO remit_app");
-  const ledger: Ledger = {
-    async append(transaction, entries) {
-      for (const entry of entries) await transaction.query("INSERT INTO noted (entry) VALUES ($1)", [JSON.stringify(entry)]);
-    },
-    async record(entry) {
-      await test.database.query("INSERT INTO noted (entry) VALUES ($1)", [JSON.stringify(entry)]);
-    },
-  };
+  let ticks = 0;
   async function replica() {
-    const control = createControlState({ database: test.database, monotonicMs: () => performance.now(), onError: () => undefined });
+    // A clock that stands still: a slow machine must not make a copy stale in the middle of a test.
+    const control = createControlState({ database: test.database, monotonicMs: () => 0, onError: () => undefined });
     const registry = createRegistry({
       database: test.database,
       store: registryStore,
-      ledger,
+      ledger: test.ledger,
       control,
       upstreams,
-      policyEngine: testEngine,
-      now: () => new Date("2026-11-21T10:00:00.000Z"),
+      policyEngine: createCedarEngine(),
+      now: () => new Date(Date.UTC(2026, 10, 21, 10, 0, 0, (ticks += 1))),
     });
     await control.refresh();
     return { registry, control };
@@ -55,21 +46,14 @@ export async function openRegistry(
     replica,
     upstreams: upstreams as TestUpstreams,
     async entries() {
-      return (await test.superuser.query<{ entry: NewEntry }>("SELECT entry FROM noted ORDER BY number")).map(({ entry }) => entry);
+      const rows = await test.superuser.query<{ body: Buffer }>("SELECT body FROM ledger_entry ORDER BY at, type DESC");
+      return rows.map(({ body }) => {
+        const { type, actor, data } = JSON.parse(body.toString("utf8")) as LedgerEvent;
+        return { type: type.replace("remit.", ""), actor, data };
+      });
     },
   };
 }
-
-const testEngine: PolicyEngine = {
-  decide: () => ({ type: "deny", code: "no-grant", reason: "never asked here", policies: [], shadow: [] }),
-  couldAllow: () => false,
-  async prepare(registry) {
-    const issues: Issue[] = [...registry.policies.values()].flatMap(({ sources }) =>
-      sources.flatMap(({ file, text }) => (text.includes("syntax error") ? [{ message: "a syntax error", file }] : [])),
-    );
-    if (issues.length > 0) throw new RemitError("invalid-configuration", "policies do not compile", { issues });
-  },
-};
 
 export type TestUpstreams = Upstreams & {
   /** What each upstream offers; without an entry it is down. Change it to make it drift. */

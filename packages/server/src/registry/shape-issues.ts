@@ -102,7 +102,7 @@ function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
 /** The branch of a discriminated union that a value chose. */
 function branch(schema: z.core.$ZodType, value: unknown): z.core.$ZodType | undefined {
   if (schema._zod.def.type !== "union") return schema;
-  return (schema as z.core.$ZodUnion)._zod.def.options.find((option) =>
-    Object.entries(option._zod.propValues ?? {}).every(([key, values]) => values.has(valueAt(value, [key]) as string)),
-  );
+  const { options, discriminator } = (schema as z.core.$ZodDiscriminatedUnion)._zod.def;
+  const chosen = valueAt(value, [discriminator]) as string;
+  return options.find((option) => option._zod.propValues?.[discriminator]?.has(chosen));
 }

@@ -13,11 +13,12 @@ import { differenceOf, newToolDifference, unregistered } from "./tool-difference
 type ReviewDeps = RegistryDeps & {
   latest(): Promise<LoadedRegistry | null>;
   settle(): Promise<void>;
+  check(registry: Registry): Promise<void>;
 };
 
 /** Watching what upstreams say of their tools, and letting a person accept it. */
 export function createToolReview(deps: ReviewDeps): Pick<RegistryService, "toolDifferences" | "acceptTools" | "driftCheck"> {
-  const { database, store, ledger, control, upstreams, policyEngine, now } = deps;
+  const { database, store, ledger, control, upstreams, now } = deps;
 
   /** Notes what was offered. False: somebody changed the registry meanwhile, and it has to be looked at again. */
   async function note(before: LoadedRegistry, upstream: string, offered: readonly OfferedTool[]): Promise<boolean> {
@@ -84,7 +85,7 @@ export function createToolReview(deps: ReviewDeps): Pick<RegistryService, "toolD
 
       const registry = composeWithHeads(before.parts, new Map([...before.heads, ...accepted]));
       // Policies are compiled against the tools' schemas; one that no longer compiles would deny everything.
-      await policyEngine.prepare(registry);
+      await deps.check(registry);
       const at = now();
       await database.transaction(async (transaction) => {
         if ((await store.lock(transaction)) !== before.generation) {
