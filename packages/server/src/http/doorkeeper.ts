@@ -16,6 +16,11 @@ export type Doorkeeper = {
   refused(refusal: { actor: string; code: string; reason: string; method: string; route: string }): void;
 };
 
+/** Whoever owns the data folder, as the actor of an entry. */
+export const machineActor = "service:machine";
+/** Somebody who has proven nothing. */
+export const unknownActor = "service:unknown";
+
 export const sessionCookie = "remit_session";
 /** The field of an HTML form, and the header of a script, that carry the CSRF token. */
 export const csrfField = "csrf";
@@ -30,9 +35,9 @@ type Credential = { type: "session"; token: string; viaCookie: boolean } | { typ
  */
 export async function requirePerson(request: FastifyRequest, wanted: { role?: readonly Role[] } = {}): Promise<Person> {
   const credential = credentialOf(request);
-  if (credential.type !== "session") throw turnAway(request, "unknown", "unauthenticated", "Log in first: remit login");
+  if (credential.type !== "session") throw turnAway(request, unknownActor, "unauthenticated", "Log in first: remit login");
   const person = await request.server.doorkeeper.person(credential.token);
-  if (person === null) throw turnAway(request, "unknown", "unauthenticated", "The session has ended; log in again: remit login");
+  if (person === null) throw turnAway(request, unknownActor, "unauthenticated", "The session has ended; log in again: remit login");
   if (credential.viaCookie && !isSafe(request.method) && !request.server.doorkeeper.isCsrfToken(credential.token, csrfOf(request))) {
     throw turnAway(request, `party:${person.party}`, "forbidden", "The form is not one of this session; load the page again");
   }
@@ -53,7 +58,17 @@ export async function findPerson(request: FastifyRequest): Promise<Person | null
 export function requireMachine(request: FastifyRequest): void {
   const credential = credentialOf(request);
   if (credential.type === "machine" && request.server.doorkeeper.isMachine(credential.key)) return;
-  throw turnAway(request, "unknown", "unauthenticated", "This needs the machine key of the server's data folder");
+  throw turnAway(request, unknownActor, "unauthenticated", "This needs the machine key of the server's data folder");
+}
+
+/**
+ * Whoever asks, as the actor of an entry: the machine, or a person with one of the roles. For what has to work before anybody can log in.
+ * @throws RemitError `unauthenticated` | `forbidden`
+ */
+export async function requireActor(request: FastifyRequest, wanted: { role?: readonly Role[] } = {}): Promise<string> {
+  if (credentialOf(request).type !== "machine") return `party:${(await requirePerson(request, wanted)).party}`;
+  requireMachine(request);
+  return machineActor;
 }
 
 /** The token of the session that the request came with, or null. */

@@ -1,0 +1,119 @@
+import type { AgentClaims, Caller, RunBinding } from "@remit/contract";
+import { RemitError } from "@remit/contract";
+import { admit, spiffeId } from "@remit/core";
+import type { SigningKey } from "../keys/key-store.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { RegistrySource } from "../registry/registry-source.ts";
+import { newId } from "../id/new-id.ts";
+import { readAgentToken, signAgentToken, tokenLifetimeSeconds } from "./agent-token.ts";
+import type { Callers } from "./callers.ts";
+import { unknownActor } from "../http/doorkeeper.ts";
+import type { RefusalRecorder } from "./refusal-recorder.ts";
+import type { Resource } from "./resource.ts";
+import type { RevocationList } from "./revocations.ts";
+import { createTokenCache } from "./token-cache.ts";
+
+export function createCallers(options: {
+  registry: RegistrySource;
+  revocations: RevocationList;
+  tokenKey: SigningKey;
+  resource: Resource;
+  ledger: Pick<Ledger, "record">;
+  refusals: RefusalRecorder;
+  now: () => Date;
+}): Callers {
+  const cache = createTokenCache({ nowMs: () => options.now().getTime() });
+
+  async function claimsOf(token: string, resource: string): Promise<AgentClaims> {
+    if (!options.resource.isGateway(resource)) throw new RemitError("unauthenticated", "The token is for another resource");
+    const known = cache.get(token);
+    if (known !== null) return known;
+    const claims = await readAgentToken(token, options.tokenKey, options.resource, options.now());
+    cache.set(token, claims);
+    return claims;
+  }
+
+  return {
+    async verify(token, resource) {
+      let claims: AgentClaims;
+      try {
+        claims = await claimsOf(token, resource);
+      } catch (error) {
+        if (RemitError.is(error)) {
+          await options.refusals.note({ type: "token-refused", actor: unknownActor, code: error.code, reason: error.message });
+        }
+        throw error;
+      }
+      const admission = admit(options.registry.current(), options.revocations.current(), claims);
+      if (admission.type === "admitted") return admission.caller;
+      await options.refusals.note({
+        type: "token-refused",
+        actor: `agent:${claims.agent}`,
+        code: admission.code,
+        reason: admission.reason,
+        data: { tokenId: claims.jti, version: claims.version },
+        ...(claims.run === null ? {} : { runId: claims.run.id }),
+      });
+      throw new RemitError(admission.code, admission.reason);
+    },
+
+    async issueForRun(caller) {
+      const now = options.now();
+      const claims = runClaims(caller, now, options);
+      const admission = admit(options.registry.current(), options.revocations.current(), claims);
+      if (admission.type === "refused") throw new RemitError(admission.code, admission.reason);
+      const token = await signAgentToken(claims, options.tokenKey);
+      await options.ledger.record(tokenIssued(claims, now));
+      return { token, expiresAt: new Date(claims.exp * 1000) };
+    },
+  };
+}
+
+function runClaims(
+  caller: Omit<Caller, "tokenId" | "expiresAt" | "run"> & { run: RunBinding },
+  now: Date,
+  options: { registry: RegistrySource; resource: Resource },
+): AgentClaims {
+  const iat = Math.floor(now.getTime() / 1000);
+  const exp = Math.min(iat + tokenLifetimeSeconds, Math.floor(caller.run.deadline / 1000));
+  if (exp <= iat) throw new RemitError("run-ended", "The run is past its deadline");
+  return {
+    iss: options.resource.issuer,
+    aud: options.resource.audience,
+    sub: spiffeId(options.registry.current(), caller.agent, caller.version),
+    client_id: caller.agent,
+    iat,
+    exp,
+    jti: newId("token", now.getTime()),
+    scope: `mcp env:${caller.environment} policy:${caller.policy} run:${caller.run.id}`,
+    agent: caller.agent,
+    version: caller.version,
+    accountable: caller.accountable,
+    environment: caller.environment,
+    policy: caller.policy,
+    secret: null,
+    run: caller.run,
+  };
+}
+
+/** The entry about a token that is handed out. It is durable before the token leaves. */
+export function tokenIssued(claims: AgentClaims, at: Date): Parameters<Ledger["record"]>[0] {
+  return {
+    id: newId("entry", at.getTime()),
+    type: "token-issued",
+    at: at.toISOString(),
+    actor: `agent:${claims.agent}`,
+    ...(claims.run === null ? {} : { runId: claims.run.id }),
+    data: {
+      tokenId: claims.jti,
+      version: claims.version,
+      accountable: claims.accountable,
+      environment: claims.environment,
+      policy: claims.policy,
+      scope: claims.scope,
+      audience: claims.aud,
+      expiresAt: new Date(claims.exp * 1000).toISOString(),
+      secret: claims.secret,
+    },
+  };
+}
