@@ -1,0 +1,72 @@
+import type { Target } from "./targets/target.ts";
+
+/** Processor time per call, one number for each round. Milliseconds. */
+export type CpuPerCall = { own: number[]; postgres: number[] };
+
+export type Measured = { cpu: CpuPerCall; latencies: number[]; errors: number };
+
+/** Calls back to back, so many at a time, and counts what the whole process tree has used. */
+async function load(target: Target, calls: number, concurrency: number): Promise<number> {
+  let left = calls;
+  let errors = 0;
+  async function worker(): Promise<void> {
+    while (left > 0) {
+      left -= 1;
+      await target.call(`hello ${left}`).catch(() => {
+        errors += 1;
+      });
+    }
+  }
+  await Promise.all(Array.from({ length: concurrency }, worker));
+  return errors;
+}
+
+/** Rounds over all targets in turn: what else happens on the machine falls on all of them alike. */
+export async function measureCpu(
+  targets: readonly Target[],
+  measured: Map<Target, Measured>,
+  options: { rounds: number; calls: number; concurrency: number; settleMs: number },
+): Promise<void> {
+  for (let round = 0; round < options.rounds; round += 1) {
+    for (const target of targets) {
+      const result = measured.get(target);
+      if (result === undefined) continue;
+      const before = target.cpuTime();
+      result.errors += await load(target, options.calls, options.concurrency);
+      // What a target does after it has answered (batches, checkpoints) belongs to the calls too.
+      await new Promise((resolve) => setTimeout(resolve, options.settleMs));
+      const after = target.cpuTime();
+      result.cpu.own.push((after.own - before.own) / options.calls);
+      result.cpu.postgres.push((after.postgres - before.postgres) / options.calls);
+    }
+  }
+}
+
+/** One call every so often, each to the next target: nobody's calls queue behind anybody's, and all see the same minute. */
+export async function measureLatency(
+  targets: readonly Target[],
+  measured: Map<Target, Measured>,
+  options: { callsPerTarget: number; everyMs: number },
+): Promise<void> {
+  for (let index = 0; index < options.callsPerTarget; index += 1) {
+    for (const target of targets) {
+      const result = measured.get(target);
+      if (result === undefined) continue;
+      const begun = performance.now();
+      try {
+        await target.call(`hello ${index}`);
+        result.latencies.push(performance.now() - begun);
+      } catch {
+        result.errors += 1;
+      }
+      await new Promise((resolve) => setTimeout(resolve, Math.max(0, options.everyMs - (performance.now() - begun))));
+    }
+  }
+}
+
+export async function warmUp(targets: readonly Target[], calls: number, concurrency: number): Promise<void> {
+  for (const target of targets) {
+    const errors = await load(target, calls, concurrency);
+    if (errors > 0) throw new Error(`${target.name}: ${errors} of ${calls} calls failed before anything was measured`);
+  }
+}

@@ -1,0 +1,10 @@
+import type { CpuTime } from "../process-tree.ts";
+
+/** Something that answers `tools/call echo`, running and shaken hands with. */
+export type Target = {
+  name: string;
+  /** One call. Throws when the answer is not the text that was sent. */
+  call(text: string): Promise<void>;
+  cpuTime(): CpuTime;
+  stop(): Promise<void>;
+};
