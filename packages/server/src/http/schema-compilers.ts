@@ -8,7 +8,8 @@ const parts: Record<string, string> = { body: "The body", querystring: "The quer
 export const validatorCompiler: FastifySchemaCompiler<z.ZodType> = ({ schema, httpPart }) => {
   const part = parts[httpPart ?? ""] ?? "The request";
   return (data: unknown) => {
-    const parsed = schema.safeParse(data);
+    // Fastify says null where there is no body.
+    const parsed = schema.safeParse(httpPart === "body" && data === null ? undefined : data);
     if (parsed.success) return { value: parsed.data };
     return { error: new RemitError("invalid-request", `${part} is not as expected`, { issues: issuesOf(parsed.error) }) };
   };

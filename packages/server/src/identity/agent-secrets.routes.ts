@@ -11,10 +11,10 @@ export function registerAgentSecretRoutes(app: App, deps: { secrets: AgentSecret
 
   app.post(
     "/v1/agents/:name/secrets",
-    { schema: { params, body: issueSecretSchema.optional(), response: { 201: issuedSecretSchema } } },
+    { schema: { params, body: issueSecretSchema.prefault({}), response: { 201: issuedSecretSchema } } },
     async (request, reply) => {
       const actor = await requireActor(request, operators);
-      const { expiresInDays } = issueSecretSchema.parse(request.body ?? {});
+      const { expiresInDays } = request.body;
       return reply.code(201).send(await deps.secrets.issue(request.params.name, { expiresInDays, actor }));
     },
   );
