@@ -4,6 +4,8 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import type { App } from "../http/http-app.ts";
 import { toRemitError } from "../http/problem.ts";
 import type { Callers } from "../identity/callers.ts";
+import type { Challenge } from "../identity/resource.ts";
+import { createResource, wwwAuthenticate } from "../identity/resource.ts";
 import { rpcCodes } from "../mcp/mcp-protocol.ts";
 import type { GatewayDeps } from "./gateway.service.ts";
 import { createGateway } from "./gateway.service.ts";
@@ -19,20 +21,19 @@ export type GatewayRoutesDeps = GatewayDeps & {
 /** The MCP face: `/mcp` for every upstream, `/mcp/<upstream>` for one. POST only: nothing is pushed, and there are no sessions. */
 export function registerGateway(app: App, deps: GatewayRoutesDeps): void {
   const gateway = createGateway(deps);
-  const resource = new URL("/mcp", deps.publicUrl);
-  const challenge = challengeFor(resource);
+  const { audience } = createResource(deps.publicUrl);
   const callers = new WeakMap<FastifyRequest, Caller>();
   const bodyLimit = deps.bodyLimit ?? 1024 * 1024;
 
   async function identify(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     // Before the body is read: a stranger's bytes are not worth parsing.
     try {
-      callers.set(request, await deps.callers.verify(tokenOf(request), resource.href));
+      callers.set(request, await deps.callers.verify(tokenOf(request), audience));
     } catch (error) {
-      const known = toRemitError(error);
-      const wrong = request.headers.authorization === undefined ? null : "invalid_token";
-      if (errorTable[known.code].http === 401) void reply.header("www-authenticate", challenge(wrong, known));
-      if (known.code === "forbidden") void reply.header("www-authenticate", challenge("insufficient_scope", known));
+      const challenge = challengeOf(request, toRemitError(error));
+      const { upstream } = request.params as { upstream?: string };
+      if (challenge !== null)
+        void reply.header("www-authenticate", wwwAuthenticate(upstream === undefined ? audience : `${audience}/${upstream}`, challenge));
       throw error;
     }
   }
@@ -85,16 +86,10 @@ function tokenOf(request: FastifyRequest): string {
   return token;
 }
 
-/** RFC 6750, 3 and RFC 9728, 5.1. */
-function challengeFor(resource: URL): (error: "invalid_token" | "insufficient_scope" | null, reason: RemitError) => string {
-  const metadata = new URL(`/.well-known/oauth-protected-resource${resource.pathname}`, resource);
-  const start = `Bearer resource_metadata="${metadata.href}", scope="${gatewayScope}"`;
-  return (error, reason) => {
-    if (error === null) return start;
-    // A quoted-string: only what can end neither it nor the header.
-    const description = reason.message.replaceAll(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, " ");
-    return `${start}, error="${error}", error_description="${description}"`;
-  };
+function challengeOf(request: FastifyRequest, error: RemitError): Challenge | null {
+  if (error.code === "forbidden") return { type: "insufficient-scope", scopes: [gatewayScope], reason: error.message };
+  if (errorTable[error.code].http !== 401) return null;
+  return request.headers.authorization === undefined ? { type: "no-token" } : { type: "invalid-token", reason: error.message };
 }
 
 function knows(deps: GatewayRoutesDeps, upstream: string): boolean {
