@@ -13,7 +13,7 @@ async function start(outcome: ActionOutcome = succeeded) {
   return { ...gateway, attempts, mcp: `${gateway.url}/mcp` };
 }
 
-describe("[CTL-21] malformed messages are refused, and nothing is attempted", () => {
+describe("[CTL-18][CTL-19] malformed messages are refused, and nothing is attempted", () => {
   const deep = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"x","arguments":${'{"a":'.repeat(70)}1${"}".repeat(70)}}}`;
   test.each<[string, unknown, number, number]>([
     ["no JSON", '{"jsonrpc":"2.0",', 400, -32700],
@@ -60,7 +60,7 @@ describe("[CTL-21] malformed messages are refused, and nothing is attempted", ()
     expect((await post(gateway.mcp, call({ name: "x" }), { "content-type": "text/plain" })).status).toBe(415);
   });
 
-  test("arguments of a wrong shape are an attempt: the path refuses and records it", async () => {
+  test("[CTL-19] arguments of a wrong shape are an attempt: the path refuses and records it", async () => {
     await using gateway = await start({ actionId, type: "denied", code: "invalid-arguments", reason: "Not an object", policies: [] });
     const { json } = await post(gateway.mcp, call({ name: "helpdesk__tickets.read", arguments: ["x"] }));
     expect(gateway.attempts[0]).toMatchObject({ tool: "helpdesk__tickets.read", arguments: ["x"] });
@@ -68,7 +68,7 @@ describe("[CTL-21] malformed messages are refused, and nothing is attempted", ()
   });
 });
 
-describe("[CTL-05] who may come in", () => {
+describe("[CTL-18] who may come in", () => {
   test.each([
     ["no token", {}, 401, /^Bearer resource_metadata="http:\/\/localhost:4680\/\.well-known\/oauth-protected-resource\/mcp", scope="mcp"$/],
     ["an ended token", { authorization: "Bearer old" }, 401, /error="invalid_token", error_description="The token \?has\? ended"$/],
@@ -108,7 +108,7 @@ describe("[CTL-05] who may come in", () => {
   });
 });
 
-describe("[CTL-18] the handshake revisions", () => {
+describe("[CTL-39] the handshake revisions", () => {
   test.each([
     ["2025-06-18", "2025-06-18"],
     ["2025-11-25", "2025-11-25"],
@@ -160,7 +160,7 @@ describe("[CTL-18] the handshake revisions", () => {
   });
 });
 
-describe("[CTL-18] the stateless revision", () => {
+describe("[CTL-39] the stateless revision", () => {
   test("server/discover says what there is", async () => {
     await using gateway = await start();
     const { status, json } = await postStateless(gateway.mcp, "server/discover");
@@ -243,7 +243,7 @@ describe("[CTL-18] the stateless revision", () => {
   });
 });
 
-describe("[CTL-19] listing", () => {
+describe("[CTL-18] listing", () => {
   type Listed = { name: string; description: string; annotations: object; inputSchema: object; _meta: object };
   const list = (url: string, params = {}) => post(url, { jsonrpc: "2.0", id: 1, method: "tools/list", params });
 
@@ -294,7 +294,7 @@ describe("[CTL-19] listing", () => {
   });
 });
 
-describe("[CTL-21] calling", () => {
+describe("[CTL-18] calling", () => {
   test("passes on the arguments, the idempotency key and the trace", async () => {
     await using gateway = await start();
     const traceparent = "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01";
@@ -312,7 +312,7 @@ describe("[CTL-21] calling", () => {
     expect(gateway.attempts[2]).not.toHaveProperty("traceparent");
   });
 
-  test("a client that goes away cancels its call", async () => {
+  test("[CTL-21] a client that goes away cancels its call", async () => {
     let aborted: () => void = () => undefined;
     const seen = new Promise<void>((resolve) => (aborted = resolve));
     let begun: () => void = () => undefined;

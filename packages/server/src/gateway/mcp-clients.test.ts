@@ -91,7 +91,7 @@ const pinOf = (offered: OfferedTool) => ({
 const httpSpec = (name: string, url: string): UpstreamSpec =>
   upstreamSpecSchema.parse({ kind: "upstream", name, owner: "ada", transport: { type: "http", url } });
 
-describe("[CTL-18][CTL-39] every client reaches every upstream, whatever revisions they speak", () => {
+describe("[CTL-39][RUN-28] every client reaches every upstream, whatever revisions they speak", () => {
   test.each(clients)("%s", async (_name, open) => {
     await using stateless = await openStatelessHttp();
     await using sessions = await openSessionHttp();
@@ -128,7 +128,7 @@ describe("[CTL-18][CTL-39] every client reaches every upstream, whatever revisio
   });
 });
 
-describe("[CTL-21] a strict client takes what is waiting for a tool with an output schema", () => {
+describe("[CTL-39][RUN-28] a strict client takes what is waiting for a tool with an output schema", () => {
   test.each(clients)("%s", async (_name, open) => {
     const outputSchema = { type: "object", properties: { total: { type: "number" } }, required: ["total"] };
     const registry = buildRegistry({

@@ -5,7 +5,7 @@ import { resultOf } from "./outcome-result.ts";
 const actionId = `act_${"1".repeat(32)}` as Id<"action">;
 const textOf = (outcome: ActionOutcome) => resultOf(outcome, true).content[0]?.["text"];
 
-describe("[CTL-21] what a client is given", () => {
+describe("[CTL-18] what a client is given", () => {
   test("what succeeded, as it came, with its receipt and nothing that would speak in our name", () => {
     const result = {
       content: [{ type: "audio", data: "AA==", mimeType: "audio/wav" }],

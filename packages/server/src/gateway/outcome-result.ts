@@ -65,6 +65,7 @@ const failureAdvice: Partial<Record<ErrorCode, string>> = {
   "upstream-unavailable": "Nothing was sent; it may be tried again later.",
   "upstream-timeout": "Whether it was done is not known; check before you call again.",
   "outcome-unknown": "Whether it was done is not known; check before you call again.",
+  halted: "People have stopped this; whether it was done before is not known. Stop working on it and report.",
   cancelled: "Whether it was done is not known; check before you call again.",
 };
 

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { decodeHeaderValue, encodeHeaderValue } from "./header-value.ts";
 
-test("[CTL-18] every value comes back from its header, and the header is plain", () => {
+test("[CTL-39] every value comes back from its header, and the header is plain", () => {
   fc.assert(
     fc.property(fc.string({ unit: "grapheme" }), (value) => {
       const header = encodeHeaderValue(value);

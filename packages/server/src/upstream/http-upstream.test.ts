@@ -79,7 +79,7 @@ describe("[CTL-39] calls over Streamable HTTP", () => {
   });
 });
 
-describe("HTTP upstreams that misbehave", () => {
+describe("[CTL-21] HTTP upstreams that misbehave", () => {
   test.each<[string, (id: number, response: ServerResponse) => void, string, string]>([
     ["redirects", (_id, response) => response.writeHead(307, { location: "http://127.0.0.1:1/mcp" }).end(), "upstream-error", "redirect"],
     ["wants a token", (_id, response) => response.writeHead(401).end(), "upstream-error", "HTTP 401"],

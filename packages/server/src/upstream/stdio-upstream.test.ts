@@ -40,7 +40,7 @@ describe("[CTL-39] calls over stdio", () => {
     expect(JSON.parse(firstText(result))).toMatchObject({ traceparent });
   });
 
-  test("it is started with PATH, HOME, LANG and what is declared, and nothing else of ours", async () => {
+  test("[CTL-21] it is started with PATH, HOME, LANG and what is declared, and nothing else of ours", async () => {
     const spec = fixtureSpec("up", "fixture-server");
     if (spec.transport.type !== "stdio") throw new Error("unreachable");
     spec.transport.env = { GREETING: "hi" };
@@ -71,7 +71,7 @@ describe("[CTL-39] calls over stdio", () => {
   });
 });
 
-describe("upstreams that misbehave", () => {
+describe("[CTL-21] upstreams that misbehave", () => {
   test.each([
     ["noisy", "answered"],
     ["twice", "answered"],
@@ -145,7 +145,7 @@ describe("upstreams that misbehave", () => {
   });
 });
 
-describe("[RUN-28] timeouts, cancellation, concurrency", () => {
+describe("[CTL-21] timeouts, cancellation, concurrency", () => {
   test("aborting a call cancels it at the upstream", async () => {
     await using fleet = openFleet([fixtureSpec("up", "fixture-server")]);
     const aborting = new AbortController();
@@ -185,7 +185,7 @@ describe("[RUN-28] timeouts, cancellation, concurrency", () => {
   });
 });
 
-describe("[RUN-27] life and death of a child", () => {
+describe("[CTL-21][OBS-09] life, death and health of a child", () => {
   test("a crash during a call: its outcome is unknown, its last words are kept, it is started again", async () => {
     await using fleet = openFleet([fixtureSpec("up", "fixture-server")]);
     await fleet.offered("up");

@@ -51,7 +51,7 @@ describe("reading", () => {
   });
 });
 
-describe("the last words of a child", () => {
+describe("[CTL-21] the last words of a child", () => {
   test("are bounded, printable and without the secrets that it was given", () => {
     const ring = createStderrRing({ TOKEN: "s3cret-value", SHORT: "on" }, () => undefined);
     ring.push(Buffer.from("token is s3cret-value, mode on\n\u001b[31mred\u001b[0m \u202Eevil\u0007\n"));
@@ -64,7 +64,7 @@ describe("the last words of a child", () => {
   });
 });
 
-describe("[RUN-28] waits", () => {
+describe("[CTL-21] waits", () => {
   test("grow with every attempt, stay within the cap and are never nothing", () => {
     const options = { firstMs: 250, maxMs: 30_000, stableAfterMs: 0 };
     fc.assert(
