@@ -26,6 +26,7 @@ export function openDatabase({ url, poolSize = 16, role = applicationRole }: Dat
       // Whoever is stopped by a lost client must not hold the rows that a halt or a budget needs.
       "-c idle_in_transaction_session_timeout=60000",
       "-c statement_timeout=60000",
+      "-c timezone=UTC",
     ].join(" "),
   });
   // A server that goes away breaks idle and busy connections alike. Each query reports it; without these listeners Node would exit.
@@ -77,8 +78,14 @@ async function run<Row extends QueryResultRow>(
 
 /** Errors of the connection become `database-unavailable`; errors of a statement stay PostgreSQL's own. */
 function translate(error: unknown): unknown {
-  if (!isConnectionError(error)) return error;
-  return new RemitError("database-unavailable", `The database cannot be reached: ${error.message || error.name}`, { cause: error });
+  return isConnectionError(error) ? unreachable(error) : error;
+}
+
+/** What cannot be connected to, in words; PostgreSQL's driver leaves some of its messages empty. */
+export function unreachable(error: unknown): RemitError {
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  const words = [message, code].find((text): text is string => typeof text === "string" && text !== "") ?? String(error);
+  return new RemitError("database-unavailable", `The database cannot be reached: ${words}`, { cause: error });
 }
 
 /** SQLSTATE classes: 08 connection, 28 authorisation, 3D no such database, 53300 too many connections, 57P shut down or starting. */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { RemitError } from "@remit/contract";
 import { Client, DatabaseError } from "pg";
-import { applicationRole } from "./database.postgres.ts";
+import { applicationRole, unreachable } from "./database.postgres.ts";
 
 /** Where the migrations of this version are. */
 export const migrationsFolder = fileURLToPath(new URL("../../sql", import.meta.url));
@@ -52,8 +52,7 @@ export async function migrate({ url, folder, applicationPassword }: MigrateOptio
   const client = new Client({ connectionString: url, application_name: "remit migrate", connectionTimeoutMillis: 10_000 });
   client.on("error", () => {});
   await client.connect().catch((error: unknown) => {
-    const words = error instanceof Error ? error.message || error.name : String(error);
-    throw new RemitError("database-unavailable", `The database cannot be reached: ${words}`, { cause: error });
+    throw unreachable(error);
   });
   try {
     await refuseOldServer(client);

@@ -15,7 +15,8 @@ export type FindOptions = {
   /** Where the npm package's files are copied when they cannot be used in place. */
   cacheFolder: string;
   environment?: NodeJS.ProcessEnv;
-  /** The folder `native` of the npm package; for tests. */
+  /** Instead of the usual places of the system, and of the npm package's folder `native`. */
+  systemFolders?: string[];
   npmFolder?: string | null;
 };
 
@@ -27,7 +28,7 @@ export async function findPostgres(options: FindOptions): Promise<PostgresBinari
   const named = (options.environment ?? process.env)["REMIT_POSTGRES_BIN"];
   if (named !== undefined && named !== "") return inspect(named, "REMIT_POSTGRES_BIN", options.user);
   const found: PostgresBinaries[] = [];
-  for (const folder of await systemFolders()) {
+  for (const folder of options.systemFolders ?? (await systemFolders())) {
     if (found.some((binaries) => binaries.folder === folder)) continue;
     found.push(...(await inspect(folder, "system", options.user)));
   }

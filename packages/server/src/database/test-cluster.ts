@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { Client } from "pg";
 import { initialiseCluster, newPassword, owner } from "./cluster.ts";
 import { findPostgres } from "./postgres-binaries.ts";
+import type { ProcessUser } from "./process-user.ts";
 import { postgresUser } from "./process-user.ts";
 
 /** Where tests ask for the URL of the run's PostgreSQL: a Unix socket, which says it and hangs up. */
@@ -19,7 +20,7 @@ export const clusterVariable = "REMIT_TEST_CLUSTER";
  */
 export async function setup(): Promise<() => Promise<void>> {
   if (process.env["REMIT_TEST_DATABASE_URL"] !== undefined) return async () => {};
-  const user = postgresUser();
+  const user = await postgresUser();
   const folder = await mkdtemp(join((await user.canEnter(tmpdir())) ? tmpdir() : "/tmp", "remit-test-"));
   await user.own(folder);
 
@@ -47,21 +48,21 @@ export async function setup(): Promise<() => Promise<void>> {
   return async () => {
     server.close();
     await url?.catch(() => {});
-    guardian ??= guard(folder, "true", []);
+    guardian ??= guard(user, folder, "true", []);
     guardian.stdin?.end();
     await once(guardian, "exit");
   };
 }
 
 async function startCluster(folder: string): Promise<{ url: string; guardian: ChildProcess }> {
-  const user = postgresUser();
+  const user = await postgresUser();
   const cacheFolder = user.root ? "/var/cache/remit" : join(folder, "binaries");
   const [binaries] = await findPostgres({ user, cacheFolder });
   if (!binaries) throw new Error("no PostgreSQL binaries were found; install PostgreSQL or set REMIT_TEST_DATABASE_URL");
   const password = newPassword();
   // Durability across a power cut is not tested here, and a test database is made in a third of the time.
   const settings = ["listen_addresses=", "max_connections=300", "fsync=off", "synchronous_commit=off", "full_page_writes=off"];
-  const guardian = guard(folder, join(binaries.folder, "postgres"), [
+  const guardian = guard(user, folder, join(binaries.folder, "postgres"), [
     "-D",
     join(folder, "data"),
     "-k",
@@ -76,7 +77,7 @@ async function startCluster(folder: string): Promise<{ url: string; guardian: Ch
 }
 
 /** Runs a program after the first line of its input, and ends it and removes the folder at the end of its input. */
-function guard(folder: string, program: string, programArguments: string[]): ChildProcess {
+function guard(user: ProcessUser, folder: string, program: string, programArguments: string[]): ChildProcess {
   const script = `
     folder="$1"; shift
     if read -r line; then
@@ -86,7 +87,7 @@ function guard(folder: string, program: string, programArguments: string[]): Chi
     fi
     rm -rf "$folder"`;
   return spawn("/bin/sh", ["-c", script, "remit-test-guardian", folder, program, ...programArguments], {
-    ...postgresUser().spawn,
+    ...user.spawn,
     // A session of its own: Ctrl-C ends the tests, and the end of the tests ends this.
     detached: true,
     cwd: "/",
