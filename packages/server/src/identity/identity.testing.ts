@@ -49,7 +49,8 @@ export async function openTestIdentity(first: Registry = buildRegistry()): Promi
   let inForce = first;
   // It starts at the true time: oidc-provider has a clock of its own.
   let clock = Date.now();
-  const now = () => new Date(clock);
+  // It never says the same twice, so that entries have an order.
+  const now = () => new Date((clock += 1));
   const control = createControlState({ database: test.database, monotonicMs: () => performance.now(), onError: () => undefined });
   control.onChange(async () => void (inForce = registry));
   const logged: string[] = [];
