@@ -9,7 +9,14 @@ const environmentSchema = z.object({
   REMIT_TOKEN: z.string().min(1),
   REMIT_WORK_ITEM: z
     .string()
-    .transform((text) => JSON.parse(text) as unknown)
+    .transform((text, context): unknown => {
+      try {
+        return JSON.parse(text);
+      } catch {
+        context.issues.push({ code: "custom", message: "is not JSON", input: text });
+        return z.NEVER;
+      }
+    })
     .pipe(z.object({ payload: z.object({ ticketId: z.string() }).loose() }).loose()),
   TRACEPARENT: z.string().optional(),
 });
