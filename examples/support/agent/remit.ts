@@ -29,7 +29,11 @@ export const endingCodes: readonly string[] = [
 export async function connectToRemit(url: string, token: string, traceparent: string | undefined): Promise<Remit> {
   const headers = { authorization: `Bearer ${token}`, ...(traceparent === undefined ? {} : { traceparent }) };
   const client = new Client({ name: "support-triage", version: "1.0.0" }, { versionNegotiation: { mode: "auto" } });
-  await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } }));
+  try {
+    await client.connect(new StreamableHTTPClientTransport(new URL(url), { requestInit: { headers } }));
+  } catch (cause) {
+    throw new Error(`Remit does not let us in at ${url}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
   const { tools } = await client.listTools();
   const qualified = new Map(tools.map((tool) => [ownName(tool.name), tool.name]));
   return {

@@ -90,5 +90,5 @@ test("says in one line what is wrong with itself, and fails", async () => {
   const garbled = await run({ REMIT_MCP_URL: "http://127.0.0.1:1/mcp", REMIT_TOKEN: "t0ken", REMIT_WORK_ITEM: "{" });
   expect(garbled).toMatchObject({ code: 2, stderr: expect.stringContaining("REMIT_WORK_ITEM") });
   const alone = await run({ REMIT_MCP_URL: "http://127.0.0.1:1/mcp", REMIT_TOKEN: "t0ken", REMIT_WORK_ITEM: workItem("BIL-1001") });
-  expect(alone).toMatchObject({ code: 1, stderr: expect.stringMatching(/^BIL-1001: /) });
+  expect(alone).toMatchObject({ code: 1, stderr: expect.stringMatching(/^BIL-1001: Remit does not let us in at http.*\n$/) });
 });
