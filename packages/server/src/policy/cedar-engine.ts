@@ -13,6 +13,8 @@ import type { PreparedRegistry } from "./prepared-registry.ts";
 export type CedarEngineOptions = {
   /** Where instances of Cedar come from. */
   load?: () => Cedar;
+  /** How many prepared slices an instance of Cedar keeps. */
+  slots?: number;
 };
 
 /** Registries that stay prepared: the one in force, the one that comes, and those that calls in flight were decided under. */
@@ -20,7 +22,7 @@ const maxPrepared = 4;
 
 /** Policy by Cedar, in this process. */
 export function createCedarEngine(options: CedarEngineOptions = {}): PolicyEngine {
-  const evaluator = createCedarEvaluator({ load: options.load ?? loadCedar });
+  const evaluator = createCedarEvaluator({ load: options.load ?? loadCedar, slots: options.slots ?? 512 });
   const prepared = createBoundedCache<PreparedRegistry>(maxPrepared);
   const preparing = new Map<string, Promise<PreparedRegistry>>();
 

@@ -16,10 +16,10 @@ export type CedarEvaluator = { evaluate(set: PreparedSet, question: CedarQuestio
  * One instance of Cedar in this thread. Prepared sets are never freed by Cedar, so a bounded number of ids is used again and again;
  * an instance that traps is replaced, and everything is prepared anew in it.
  */
-export function createCedarEvaluator(options: { load: () => Cedar; slots?: number }): CedarEvaluator {
+export function createCedarEvaluator(options: { load: () => Cedar; slots: number }): CedarEvaluator {
   let cedar: Cedar | null = null;
   let free: string[] = [];
-  const slots = createBoundedCache<string>(options.slots ?? 512, (slot) => free.push(slot));
+  const slots = createBoundedCache<string>(options.slots, (slot) => free.push(slot));
   let made = 0;
 
   function renew(): void {

@@ -4,7 +4,7 @@ import type { CompileRequest, CompileResult } from "./compiled-policy.ts";
 const maxTotalLength = 8 * 1024 * 1024;
 
 /** Compiles in a thread that is thrown away: hostile or unlucky policy text can trap Cedar, run for long, or fill memory. */
-export async function compileInWorker(request: CompileRequest, timeoutMs = 20_000): Promise<CompileResult> {
+export async function compileInWorker(request: CompileRequest, timeoutMs = 60_000): Promise<CompileResult> {
   const length = request.sets.reduce((sum, set) => sum + set.sources.reduce((inner, source) => inner + source.text.length, 0), 0);
   if (length > maxTotalLength) return failed(`The policy files hold more than ${maxTotalLength / 1024 / 1024} MiB together.`);
   // The extension of this very file: sources run as they are in development and as .js once built.

@@ -30,10 +30,13 @@ type Part = { set: PreparedSet; context: RecordType };
 type Slice = {
   number: number;
   policies: readonly CompiledPolicy[];
+  rules: ReadonlyMap<string, PolicyRule>;
   known: Known;
   /** Could any arguments, facts and approvals make this not a denial? Listing and calling both ask this. */
   possible: boolean;
   enforced: Part | null;
+  /** Those of the enforced that read approvals: all that one more approval can change. */
+  gates: Part | null;
   shadow: Part | null;
   entities: Entities;
 };
@@ -50,7 +53,6 @@ export function createPolicySet(deps: {
   evaluator: CedarEvaluator;
 }): PolicySet {
   const { compiled, vocabulary, evaluator } = deps;
-  const rules: ReadonlyMap<string, PolicyRule> = new Map(compiled.policies.map((policy) => [policy.rule.id, policy.rule]));
   const slices = createBoundedCache<Slice>(maxSlices);
   // What Cedar said of a question. Exact, because the key is the whole question: the slice, and everything of the context that its policies read.
   const remembered = createBoundedCache<Evaluation>(maxRemembered);
@@ -86,8 +88,8 @@ export function createPolicySet(deps: {
       );
     const applying = compiled.policies.flatMap((policy, index) => (holds(policy) ? [{ policy, index }] : []));
     const policies = applying.map(({ policy }) => policy);
-    const part = (shadow: boolean): Part | null => {
-      const chosen = applying.filter(({ policy }) => policy.rule.shadow === shadow);
+    const part = (choose: (policy: CompiledPolicy) => boolean): Part | null => {
+      const chosen = applying.filter(({ policy }) => choose(policy));
       if (chosen.length === 0) return null;
       const reads = noReads();
       for (const { policy } of chosen) mergeReads(reads, policy.reads);
@@ -105,10 +107,12 @@ export function createPolicySet(deps: {
     return {
       number: made,
       policies,
+      rules: new Map(policies.map(({ rule }) => [rule.id, rule])),
       known,
       possible: isPossible(policies, known),
-      enforced: part(false),
-      shadow: part(true),
+      enforced: part(({ rule }) => !rule.shadow),
+      gates: part(({ rule, reads }) => !rule.shadow && reads.members.has("approvals")),
+      shadow: part(({ rule }) => rule.shadow),
       entities: entitiesOf(request),
     };
   }
@@ -126,6 +130,19 @@ export function createPolicySet(deps: {
     return now;
   }
 
+  /** The enforced policies under further approvals: what reads none of them stands as it was found without. */
+  function askAgain(slice: Slice, before: Evaluation, request: PolicyRequest, approvals: readonly string[]): Evaluation {
+    const gates = ask(slice, slice.gates, "g", request, approvals);
+    const stands = (id: string) => {
+      const policy = slice.policies.find(({ rule }) => rule.id === id);
+      return policy === undefined || !policy.reads.members.has("approvals");
+    };
+    return {
+      satisfied: [...before.satisfied.filter(stands), ...gates.satisfied],
+      errors: [...before.errors.filter((error) => stands(error.policy)), ...gates.errors],
+    };
+  }
+
   /** What a shadow policy cannot answer must not decide anything either. */
   function askShadow(slice: Slice, request: PolicyRequest, approvals: readonly string[]): Evaluation {
     try {
@@ -140,15 +157,17 @@ export function createPolicySet(deps: {
     decide(request) {
       const slice = sliceOf(request);
       if (slice === null) return unknownTool(request.tool, vocabulary);
-      // Approvals of teams that no gate here names cannot matter, and Cedar's schema may not know them any more.
+      // An approval of a team that can no longer be asked opens nothing, and the schema does not know it.
       const named = (approvals: readonly string[]) => vocabulary.teams.filter((team) => approvals.includes(team));
+      const inHand = named(request.approvals);
       try {
+        const base = ask(slice, slice.enforced, "e", request, inHand);
         const decision = policyVerdict({
           question: { agent: request.agent, tool: request.tool, resource: request.queue ?? request.environment },
-          rules,
-          approvals: named(request.approvals),
+          rules: slice.rules,
+          approvals: inHand,
           evaluate: (approvals) => {
-            const enforced = ask(slice, slice.enforced, "e", request, named(approvals));
+            const enforced = approvals.length === inHand.length ? base : askAgain(slice, base, request, named(approvals));
             if (slice.shadow === null) return enforced;
             const shadow = askShadow(slice, request, named(approvals));
             return { satisfied: [...enforced.satisfied, ...shadow.satisfied], errors: [...enforced.errors, ...shadow.errors] };

@@ -1,0 +1,199 @@
+import type { AuthorizationCall, Context } from "@cedar-policy/cedar-wasm/nodejs";
+import type { PolicyRequest } from "@remit/core";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { createCedarEngine } from "./cedar-engine.ts";
+import { loadCedar } from "./cedar-module.ts";
+import { wholeSchema } from "./cedar-schema.ts";
+import { splitPolicies } from "./cedar-text.ts";
+import { projectValue } from "./projection.ts";
+import { randomRequest, randomSets } from "./random-policies.testing.ts";
+import { ask, onePolicy, quietFacts, supportRegistry } from "./support.testing.ts";
+import { contextType, vocabularyOf } from "./vocabulary.ts";
+
+const requests = (sets: number, count: number) =>
+  fc.array(fc.tuple(fc.integer({ min: 0, max: sets - 1 }), randomRequest), { minLength: count, maxLength: count });
+
+describe("random policies", () => {
+  test("[CTL-15][CTL-37] a slice decides what Cedar decides over the whole set, and denies where Cedar would skip an error", async () => {
+    const cedar = loadCedar();
+    const engine = createCedarEngine();
+    const seen = { allow: 0, deny: 0, ask: 0, error: 0 };
+    await fc.assert(
+      fc.asyncProperty(randomSets(40), requests(40, 800), async (sources, asked) => {
+        const registry = supportRegistry({ sets: sources, guard: null });
+        await engine.prepare(registry);
+        const vocabulary = vocabularyOf(registry);
+        const schema = wholeSchema(vocabulary);
+        for (const [number, request] of asked) {
+          const name = `set${number}`;
+          const decision = engine.decide(registry, name, request);
+          const text = sources[name]?.[0]?.text ?? "";
+          const whole = (only: (policy: string) => boolean, approvals: readonly string[]) => {
+            const answer = cedar.isAuthorized({
+              ...wholeQuestion(request, approvals, vocabulary),
+              policies: {
+                staticPolicies: Object.fromEntries(
+                  policiesOf(text)
+                    .filter((policy) => only(policy))
+                    .map((policy, id) => [`${id}`, policy]),
+                ),
+              },
+              schema,
+              validateRequest: true,
+            });
+            if (answer.type === "failure") throw new Error(JSON.stringify(answer));
+            return { allowed: answer.response.decision === "allow", errs: answer.response.diagnostics.errors.length > 0 };
+          };
+          const access = whole((policy) => !/@obligation|@mode/.test(policy), request.approvals);
+          const duties = whole((policy) => policy.includes("@obligation"), request.approvals);
+          const expected = access.allowed && !access.errs && !duties.errs;
+          expect({ request, text, allowed: decision.type === "allow" }).toEqual({ request, text, allowed: expected });
+          if (decision.type === "require-approval") {
+            seen.ask += 1;
+            const more = [...request.approvals, ...decision.approvals.map((approval) => approval.team)];
+            expect(whole((policy) => !/@obligation|@mode/.test(policy), more)).toEqual({ allowed: true, errs: false });
+          } else seen[decision.type] += 1;
+          if (access.errs) seen.error += 1;
+        }
+      }),
+      { numRuns: 1, endOnFailure: true },
+    );
+    // A sample in which nothing happens would prove nothing.
+    for (const count of Object.values(seen)) expect(count).toBeGreaterThan(2);
+  });
+
+  test("[CTL-15][CTL-25] a tool that is not listed is never callable, and no call that policy permits is hidden", async () => {
+    const engine = createCedarEngine();
+    const seen = { listed: 0, hidden: 0, permitted: 0 };
+    await fc.assert(
+      fc.asyncProperty(randomSets(200), requests(200, 8_000), async (sources, asked) => {
+        const registry = supportRegistry({ sets: sources, guard: null });
+        await engine.prepare(registry);
+        for (const [number, request] of asked) {
+          const name = `set${number}`;
+          const listed = engine.couldAllow(registry, name, { ...request, input: null, approvals: [], facts: quietFacts });
+          const decision = engine.decide(registry, name, request);
+          seen[listed ? "listed" : "hidden"] += 1;
+          if (decision.type !== "deny") seen.permitted += 1;
+          // The engine denies what it does not list, whatever policy says. That must never have been needed.
+          expect(decision.type === "deny" && decision.reason.includes("is not listed")).toBe(false);
+          expect(listed || decision.type === "deny").toBe(true);
+        }
+      }),
+      { numRuns: 1, endOnFailure: true },
+    );
+    for (const count of Object.values(seen)) expect(count).toBeGreaterThan(2);
+  });
+});
+
+describe("listing", () => {
+  const grant = (condition = "") => `@id("grant") permit (principal in Remit::Role::"support-tier1", action, resource)${condition};\n`;
+  const listed: [string, string, boolean][] = [
+    ["a grant", grant(), true],
+    ["a grant of another role", grant().replace("support-tier1", "developer"), false],
+    ["a grant under arguments", grant(" when { context.input has amountCents && context.input.amountCents < 3 }"), true],
+    ["a grant on some day", grant(' when { context.facts.weekday == "mon" }'), true],
+    ["a grant in another environment", grant(' when { context.run.environment == "production" }'), false],
+    [
+      "a grant in another environment, last of two conditions",
+      grant(' when { context.facts.hour > 3 && context.run.environment == "production" }'),
+      false,
+    ],
+    ["a grant unless in this environment", grant(' unless { context.run.environment == "staging" }'), false],
+    ["a grant in either of two", grant(' when { context.facts.hour > 3 || context.run.environment == "production" }'), true],
+    ["a grant in one of a list", grant(' when { ["dev", "production"].contains(context.run.environmentType) }'), false],
+    ["a grant without a queue", grant(" unless { context.run has queue }"), false],
+    ["a grant by if", grant(' when { if resource in Remit::Queue::"legal" then true else false }'), false],
+    ["a stop always", `${grant()}@id("stop") forbid (principal, action in Remit::Action::"act", resource);`, false],
+    [
+      "a stop on the environment itself, not on its queues",
+      `${grant()}@id("stop") forbid (principal, action, resource == Remit::Environment::"staging");`,
+      true,
+    ],
+    ["a stop on another queue", `${grant()}@id("stop") forbid (principal, action, resource in Remit::Queue::"legal");`, true],
+    [
+      "a stop in this environment",
+      `${grant()}@id("stop") forbid (principal, action, resource) when { context.run.environmentType == "staging" };`,
+      false,
+    ],
+    [
+      "a stop whatever the hour",
+      `${grant()}@id("stop") forbid (principal, action, resource) when { context.facts.hour > 3 || true };`,
+      false,
+    ],
+    ["a stop under arguments", `${grant()}@id("stop") forbid (principal, action, resource) when { context.facts.hour > 3 };`, true],
+    [
+      "a gate",
+      `${grant()}@id("g") @approval("finance") forbid (principal, action, resource) unless { context.approvals.contains(Remit::Team::"finance") };`,
+      true,
+    ],
+    [
+      "a gate and no grant",
+      '@id("g") @approval("finance") forbid (principal, action, resource) unless { context.approvals.contains(Remit::Team::"finance") };',
+      false,
+    ],
+    [
+      "an obligation and no grant",
+      '@id("d") @obligation("notify") @params("{\\"to\\":[\\"ada\\"]}") permit (principal, action, resource);',
+      false,
+    ],
+    ["an obligation that nobody can meet", `${grant()}@id("d") @obligation("watermark") permit (principal, action, resource);`, false],
+    ["a shadow grant", `@mode("shadow") ${grant()}`, false],
+    ["a shadow stop", `${grant()}@mode("shadow") @id("stop") forbid (principal, action, resource);`, true],
+  ];
+  test.each(listed)("[CTL-04][CTL-25] %s", async (_what, text, expected) => {
+    const engine = createCedarEngine();
+    const registry = supportRegistry(onePolicy(text));
+    await engine.prepare(registry);
+    expect(engine.couldAllow(registry, "support", ask("helpdesk__refund.create", null))).toBe(expected);
+    if (!expected)
+      expect(engine.decide(registry, "support", ask("helpdesk__refund.create", { amountCents: 1, currency: "USD" })).type).toBe("deny");
+  });
+});
+
+function policiesOf(text: string): string[] {
+  return splitPolicies("a.cedar", text).statements.map((statement) => statement.text);
+}
+
+/** The question with everything in it: the whole context, every entity there is. */
+function wholeQuestion(
+  request: PolicyRequest,
+  approvals: readonly string[],
+  vocabulary: ReturnType<typeof vocabularyOf>,
+): Omit<AuthorizationCall, "policies"> {
+  const words = vocabulary.tools.get(request.tool);
+  if (words === undefined) throw new Error("an unknown tool");
+  const { tool: name, upstream, effect, sensitivity, reversibility, environment, environmentType, workflow, queue } = request;
+  const context = {
+    input: request.input,
+    facts: request.facts,
+    approvals,
+    run: { environment, environmentType, workflow, queue },
+    tool: { name, upstream, effect, sensitivity, reversibility },
+  };
+  const types = [...vocabulary.environments].map((id) => ({
+    uid: { type: "Remit::Environment", id },
+    attrs: {},
+    parents: [{ type: "Remit::EnvironmentType", id }],
+  }));
+  return {
+    principal: { type: "Remit::Agent", id: request.agent },
+    action: { type: "Remit::Action", id: request.tool },
+    resource: queue === null ? { type: "Remit::Environment", id: environment } : { type: "Remit::Queue", id: queue },
+    context: projectValue(contextType(words), context, []) as Context,
+    entities: [
+      ...[...vocabulary.agents].map(([id, roles]) => ({
+        uid: { type: "Remit::Agent", id },
+        attrs: {},
+        parents: roles.map((role) => ({ type: "Remit::Role", id: role })),
+      })),
+      ...types,
+      ...vocabulary.queues.map((id) => ({
+        uid: { type: "Remit::Queue", id },
+        attrs: {},
+        parents: [{ type: "Remit::Environment", id: environment }],
+      })),
+    ],
+  };
+}
