@@ -240,6 +240,21 @@ describe("over a socket", () => {
     expect(answer).toContain("408 Request Timeout");
   });
 
+  test("an answer may take longer than a request may: it is a stream", async () => {
+    const { app } = await start(slow);
+    app.get("/v1/stream", async (_request, reply) => {
+      reply.hijack();
+      reply.raw.writeHead(200, { "content-type": "text/event-stream" });
+      reply.raw.write("data: first\n\n");
+      setTimeout(() => reply.raw.end("data: last\n\n"), 900);
+    });
+    await app.listen({ host: "127.0.0.1", port: 0 });
+    const address = app.server.address();
+    if (address === null || typeof address === "string") throw new Error("no address");
+    const response = await fetch(`http://127.0.0.1:${address.port}/v1/stream`);
+    expect(await response.text()).toBe("data: first\n\ndata: last\n\n");
+  });
+
   test.each([
     ["headers without end", `GET / HTTP/1.1\r\nhost: localhost\r\nx: ${"y".repeat(20_000)}\r\n\r\n`, "431"],
     ["two lengths", "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nx", "400"],

@@ -1,6 +1,7 @@
-import { agentClaimsSchema, RemitError } from "@remit/contract";
+import { agentClaimsSchema, nameSchema } from "@remit/contract";
 import type { AgentClaims } from "@remit/contract";
 import { decodeProtectedHeader, errors, jwtVerify, SignJWT } from "jose";
+import type { JWTPayload } from "jose";
 import type { SigningKey } from "../keys/key-store.ts";
 import type { Resource } from "./resource.ts";
 
@@ -14,15 +15,17 @@ export async function signAgentToken(claims: AgentClaims, key: SigningKey): Prom
   return new SignJWT({ ...claims }).setProtectedHeader({ alg: "ES256", typ: "at+jwt", kid: key.kid }).sign(key.privateKey);
 }
 
-/**
- * Checks what does not depend on when it is asked: signature, type, issuer, audience, times, and that every claim is there.
- * @throws RemitError `unauthenticated` | `token-expired`
- */
-export async function readAgentToken(token: string, key: SigningKey, own: Resource, now: Date): Promise<AgentClaims> {
-  let payload: unknown;
+/** What a token turned out to be. `agent`: whom it names, where the signature shows that we said so. */
+export type TokenReading =
+  | { type: "read"; claims: AgentClaims }
+  | { type: "refused"; code: "unauthenticated" | "token-expired"; reason: string; agent: string | null };
+
+/** Checks what does not depend on when it is asked: signature, type, issuer, audience, times, and that every claim is there. */
+export async function readAgentToken(token: string, key: SigningKey, own: Resource, now: Date): Promise<TokenReading> {
+  let payload: JWTPayload;
   try {
     // Said explicitly: with one key, a token that names none would be tried against it.
-    if (decodeProtectedHeader(token).kid !== key.kid) throw new RemitError("unauthenticated", "The token is signed with an unknown key");
+    if (decodeProtectedHeader(token).kid !== key.kid) return refused("The token is signed with an unknown key");
     const verified = await jwtVerify(token, key.publicKey, {
       algorithms: ["ES256"],
       typ: "at+jwt",
@@ -35,24 +38,31 @@ export async function readAgentToken(token: string, key: SigningKey, own: Resour
     });
     payload = verified.payload;
   } catch (error) {
-    throw refusalOf(error);
+    return refusalOf(error);
   }
   const claims = agentClaimsSchema.safeParse(payload);
-  if (!claims.success) throw new RemitError("unauthenticated", "The token lacks claims that an agent's token has");
-  if (claims.data.exp - claims.data.iat > tokenLifetimeSeconds) throw new RemitError("unauthenticated", "The token lives too long");
-  return claims.data;
+  if (!claims.success) return refused("The token lacks claims that an agent's token has", payload);
+  if (claims.data.exp - claims.data.iat > tokenLifetimeSeconds) return refused("The token lives too long", payload);
+  return { type: "read", claims: claims.data };
 }
 
 /** A fixed sentence for each reason: what is refused is recorded, and must not carry what the caller wrote. */
-function refusalOf(error: unknown): RemitError {
-  if (RemitError.is(error)) return error;
-  if (error instanceof errors.JWTExpired) return new RemitError("token-expired", "The token has expired; get a new one");
-  if (error instanceof errors.JWTClaimValidationFailed) {
-    return new RemitError("unauthenticated", claimReasons[error.claim] ?? "The token's claims are not as expected");
+function refusalOf(error: unknown): TokenReading {
+  // jose looks at the claims only after the signature.
+  if (error instanceof errors.JWTExpired) {
+    return { ...refused("The token has expired; get a new one", error.payload), code: "token-expired" };
   }
-  if (error instanceof errors.JOSEAlgNotAllowed) return new RemitError("unauthenticated", "The token is not signed with ES256");
-  if (error instanceof errors.JWSSignatureVerificationFailed) return new RemitError("unauthenticated", "The token's signature is wrong");
-  return new RemitError("unauthenticated", "This is not an access token");
+  if (error instanceof errors.JWTClaimValidationFailed) {
+    return refused(claimReasons[error.claim] ?? "The token's claims are not as expected", error.payload);
+  }
+  if (error instanceof errors.JOSEAlgNotAllowed) return refused("The token is not signed with ES256");
+  if (error instanceof errors.JWSSignatureVerificationFailed) return refused("The token's signature is wrong");
+  return refused("This is not an access token");
+}
+
+function refused(reason: string, signed?: JWTPayload): TokenReading & { type: "refused" } {
+  const agent = nameSchema.safeParse(signed?.["agent"]);
+  return { type: "refused", code: "unauthenticated", reason, agent: agent.success ? agent.data : null };
 }
 
 const claimReasons: Record<string, string> = {

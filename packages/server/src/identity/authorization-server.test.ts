@@ -223,7 +223,15 @@ describe("client secrets", () => {
 
   test("are shown once: no entry, log line, list or row holds one, nor any token", async () => {
     await using test = await openTestIdentity();
-    const session = await test.login("ben");
+    const machine = { authorization: `Machine ${test.machineKey}` };
+    const { url } = (await test.app.inject({ method: "POST", url: "/v1/links", headers: machine, payload: { party: "ben" } })).json<{
+      url: string;
+    }>();
+    const path = new URL(url).pathname;
+    await test.app.inject({ url: path });
+    const clicked = await test.app.inject({ method: "POST", url: path, headers: { origin: "http://localhost:4680" } });
+    await test.app.inject({ method: "POST", url: "/v1/sessions", payload: { link: url } });
+    const session = String(clicked.cookies[0]?.value);
     const authorization = `Bearer ${session}`;
     const issued = await test.app.inject({
       method: "POST",
@@ -247,7 +255,7 @@ describe("client secrets", () => {
       "SELECT to_jsonb(s) AS row FROM agent_secret s UNION ALL SELECT to_jsonb(s) FROM session s UNION ALL SELECT to_jsonb(l) FROM login_link l",
     );
     const everywhere = [...test.logged, list.body, JSON.stringify(rows), ...(await test.entries()).map(({ body }) => body)].join("\n");
-    for (const canary of [clientSecret, session, token, test.machineKey]) {
+    for (const canary of [clientSecret, session, token, test.machineKey, path]) {
       expect(everywhere).not.toContain(canary);
       expect(everywhere).not.toContain(canary.slice(-20));
     }

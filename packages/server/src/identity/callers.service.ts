@@ -1,4 +1,4 @@
-import type { AgentClaims, Caller, RunBinding } from "@remit/contract";
+import type { AgentClaims, Caller, ErrorCode, RunBinding } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import { admit, spiffeId } from "@remit/core";
 import type { SigningKey } from "../keys/key-store.ts";
@@ -6,9 +6,10 @@ import type { Ledger } from "../ledger/ledger.ts";
 import type { RegistrySource } from "../registry/registry-source.ts";
 import { newId } from "../id/new-id.ts";
 import { readAgentToken, signAgentToken, tokenLifetimeSeconds } from "./agent-token.ts";
+import type { TokenReading } from "./agent-token.ts";
 import type { Callers } from "./callers.ts";
 import { unknownActor } from "../http/doorkeeper.ts";
-import type { RefusalRecorder } from "./refusal-recorder.ts";
+import type { Refusal, RefusalRecorder } from "./refusal-recorder.ts";
 import type { Resource } from "./resource.ts";
 import type { RevocationList } from "./revocations.ts";
 import { createTokenCache } from "./token-cache.ts";
@@ -24,37 +25,39 @@ export function createCallers(options: {
 }): Callers {
   const cache = createTokenCache({ nowMs: () => options.now().getTime() });
 
-  async function claimsOf(token: string, resource: string): Promise<AgentClaims> {
-    if (!options.resource.isGateway(resource)) throw new RemitError("unauthenticated", "The token is for another resource");
+  async function read(token: string, resource: string): Promise<TokenReading> {
+    if (!options.resource.isGateway(resource)) {
+      return { type: "refused", code: "unauthenticated", reason: "The token is for another resource", agent: null };
+    }
     const known = cache.get(token);
-    if (known !== null) return known;
-    const claims = await readAgentToken(token, options.tokenKey, options.resource, options.now());
-    cache.set(token, claims);
-    return claims;
+    if (known !== null) return { type: "read", claims: known };
+    const reading = await readAgentToken(token, options.tokenKey, options.resource, options.now());
+    if (reading.type === "read") cache.set(token, reading.claims);
+    return reading;
+  }
+
+  async function refuse(refusal: Omit<Refusal, "type" | "code"> & { code: ErrorCode }): Promise<never> {
+    await options.refusals.note({ type: "token-refused", ...refusal });
+    throw new RemitError(refusal.code, refusal.reason);
   }
 
   return {
     async verify(token, resource) {
-      let claims: AgentClaims;
-      try {
-        claims = await claimsOf(token, resource);
-      } catch (error) {
-        if (RemitError.is(error)) {
-          await options.refusals.note({ type: "token-refused", actor: unknownActor, code: error.code, reason: error.message });
-        }
-        throw error;
+      const reading = await read(token, resource);
+      if (reading.type === "refused") {
+        const { code, reason, agent } = reading;
+        return refuse({ actor: agent === null ? unknownActor : `agent:${agent}`, code, reason });
       }
+      const { claims } = reading;
       const admission = admit(options.registry.current(), options.revocations.current(), claims);
       if (admission.type === "admitted") return admission.caller;
-      await options.refusals.note({
-        type: "token-refused",
+      return refuse({
         actor: `agent:${claims.agent}`,
         code: admission.code,
         reason: admission.reason,
         data: { tokenId: claims.jti, version: claims.version },
         ...(claims.run === null ? {} : { runId: claims.run.id }),
       });
-      throw new RemitError(admission.code, admission.reason);
     },
 
     async issueForRun(caller) {

@@ -47,10 +47,14 @@ export async function openTestIdentity(first: Registry = buildRegistry()): Promi
   const { keys, ledger, sequencer } = startLedger(test.database, { leaseMs: 1_000 });
   let registry = first;
   let inForce = first;
-  // It starts at the true time: oidc-provider has a clock of its own.
-  let clock = Date.now();
-  // It never says the same twice, so that entries have an order.
-  const now = () => new Date((clock += 1));
+  // The true time, which is oidc-provider's too, moved by what the test wants; and never the same twice, so that entries have an order.
+  let offset = 0;
+  let last = 0;
+  const now = () => {
+    const time = Date.now() + offset;
+    last = time <= last && last - time < 1_000 ? last + 1 : time;
+    return new Date(last);
+  };
   const control = createControlState({ database: test.database, monotonicMs: () => performance.now(), onError: () => undefined });
   control.onChange(async () => void (inForce = registry));
   const logged: string[] = [];
@@ -72,7 +76,7 @@ export async function openTestIdentity(first: Registry = buildRegistry()): Promi
   const app = await createHttpApp({ logger, publicUrl: testPublicUrl, doorkeeper: identity.doorkeeper });
   registerIdentityRoutes(app, identity);
   await control.start();
-  const iat = () => Math.floor(clock / 1000);
+  const iat = () => Math.floor((Date.now() + offset) / 1000);
 
   return {
     ...test,
@@ -83,7 +87,7 @@ export async function openTestIdentity(first: Registry = buildRegistry()): Promi
     machineKey,
     logged,
     now,
-    later: (ms) => void (clock += ms),
+    later: (ms) => void (offset += ms),
     async apply(next) {
       registry = next;
       await test.database.transaction((transaction) => control.changed(transaction));

@@ -198,3 +198,18 @@ describe("[CTL-05] sessions", () => {
     expect(entries.at(-1)?.data["count"]).toBe(295);
   });
 });
+
+test("[OBS-01] the routes are described as OpenAPI", async () => {
+  await using test = await openTestIdentity();
+  const response = await test.app.inject({ url: "/openapi.json" });
+  expect(response.statusCode).toBe(200);
+  const paths = Object.keys(response.json<{ paths: object }>().paths);
+  expect(paths.toSorted((left, right) => left.localeCompare(right))).toEqual([
+    "/v1/agents/{name}/secrets",
+    "/v1/agents/{name}/secrets/{id}",
+    "/v1/links",
+    "/v1/me",
+    "/v1/sessions",
+    "/v1/sessions/current",
+  ]);
+});
