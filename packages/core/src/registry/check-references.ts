@@ -12,16 +12,20 @@ const owners = ["party", "team"] as const;
 /** Every name that is written somewhere names something that exists. Who the people must be is `checkAccountability`'s. */
 export function checkReferences(documents: RegistryDocuments, index: DocumentIndex): Issue[] {
   const { spec, place } = documents.organisation;
-  const guard = spec.organisation.guard;
-  return [
-    ...(guard === undefined ? [] : resolve(index, place, { pointer: "/organisation/guard", name: guard, to: ["policy"] })),
-    ...documents.assets.flatMap((asset) => [
-      ...referencesOf(asset.spec).flatMap((reference) => resolve(index, asset.place, reference)),
-      ...filesOf(asset, documents.texts),
-      ...repeated(asset),
-    ]),
-  ];
+  const issues: Issue[] = [];
+  for (const reference of one("/organisation/guard", spec.organisation.guard, "policy"))
+    issues.push(...resolve(index, place, reference, true));
+  for (const asset of documents.assets) {
+    for (const reference of referencesOf(asset.spec)) {
+      issues.push(...resolve(index, asset.place, reference, issues.length < maxSuggestions));
+    }
+    issues.push(...filesOf(asset, documents.texts), ...repeated(asset));
+  }
+  return issues;
 }
+
+/** Looking for what was meant takes time, and of so many slips nobody reads the last. */
+const maxSuggestions = 50;
 
 function referencesOf(spec: AssetSpec): Reference[] {
   switch (spec.kind) {
@@ -64,18 +68,15 @@ function list(pointer: string, names: readonly string[], ...to: AssetKind[]): Re
   return names.map((name, position) => ({ pointer: `${pointer}/${position}`, name, to }));
 }
 
-function resolve(index: DocumentIndex, place: AssetDocument["place"], { pointer, name, to }: Reference): Issue[] {
+function resolve(index: DocumentIndex, place: AssetDocument["place"], { pointer, name, to }: Reference, suggest: boolean): Issue[] {
   if (to.some((kind) => index.get(kind, name) !== undefined)) return [];
   const kinds = to.join(" or ");
   const other = (["party", "team", "agent"] as const).find((kind) => index.get(kind, name) !== undefined);
+  const candidates = to.flatMap((kind) => index.names(kind));
+  const suggestion = suggest && other === undefined ? didYouMean(name, candidates) : "";
   const message =
     other === undefined
-      ? `there is no ${kinds} "${name}"${
-          didYouMean(
-            name,
-            to.flatMap((kind) => index.names(kind)),
-          ) || "; add it or name another"
-        }`
+      ? `there is no ${kinds} "${name}"${suggestion || "; add it or name another"}`
       : `"${name}" is ${article(other)}; this must be ${article(kinds)}`;
   return [issueAt(place, pointer, message)];
 }

@@ -14,7 +14,7 @@ import {
 import type { AssetDocument, Registry, RegistryDocuments, ToolHead } from "@remit/core";
 import type { OfferedTool, Upstreams } from "../upstream/upstreams.ts";
 import type { LoadedRegistry } from "./loaded-registry.ts";
-import { parseFiles } from "./parse-files.ts";
+import { parseFilesInTurns } from "./parse-files.ts";
 import { hashText, isTimeZone } from "./registry-hash.ts";
 import { diffText } from "./text-diff.ts";
 
@@ -32,7 +32,7 @@ export async function prepareCandidate(
   before: LoadedRegistry | null,
   deps: { upstreams: Upstreams; check: (registry: Registry) => Promise<void> },
 ): Promise<Candidate> {
-  const parsed = parseFiles(files);
+  const parsed = await parseFilesInTurns(files);
   if (parsed.type === "issues") throw refuse(parsed.issues);
   assemble(parsed.documents, before, before?.heads ?? new Map());
 

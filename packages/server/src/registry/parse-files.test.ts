@@ -349,6 +349,9 @@ test("too many files, too large files", () => {
   expect(problems(withFiles({ "agents/long.md": "x".repeat(1024 * 1024 + 1) }))).toEqual([
     "agents/long.md:  the file has 1048577 bytes, and at most 1048576 are taken",
   ]);
+  expect(problems(withFiles({ "queues/long.yaml": "#".repeat(256 * 1024 + 1) }))).toEqual([
+    "queues/long.yaml:  the file has 262145 bytes, and at most 262144 are taken",
+  ]);
   const large = Object.fromEntries(Array.from({ length: 6 }, (_, index) => [`agents/${index}.md`, "x".repeat(1024 * 1024)]));
   expect(problems(large)).toEqual([":  the files have 6291456 bytes together, and at most 5242880 are taken"]);
 });
@@ -364,6 +367,26 @@ test("files outside the registry's folders are left alone, and a folder that is 
       { file: "agents/package.json", message: "agents/package.json is not read: agents/ holds .yaml documents and .md or .txt texts" },
     ],
   });
+});
+
+test("[DLV-11] order, comments, white space and stated defaults make no other version; a changed value does", () => {
+  const digest = (files: Record<string, string>) => {
+    const parsed = parseFiles(files);
+    if (parsed.type === "issues") throw new Error(JSON.stringify(parsed.issues));
+    const assembled = assembleRegistry(parsed.documents, { pins: new Map(), before: null, hash: hashText, isTimeZone });
+    return assembled.type === "registry" ? assembled.registry.digest : assembled;
+  };
+  const same = withFiles({
+    "queues/billing.yaml": null,
+    "queues/all.yaml": "# ours\n---\nowner:   'ben'\nmaxDepth: 1000\nname: billing # the only one\nkind: queue\n---\n",
+  });
+  expect(digest(same)).toBe(digest({ ...validFiles }));
+  expect(digest(withText("queues/billing.yaml", "owner: ben", "owner: cleo"))).not.toBe(digest({ ...validFiles }));
+});
+
+test("[CTL-12] thousands of members, keys and references are read or refused in a time that does not grow out of hand", () => {
+  const members = Array.from({ length: 20_000 }, (_, index) => `k${index}: 1`).join("\n");
+  expect(problems(withFiles({ "queues/q.yaml": `kind: queue\n${members}` })).length).toBe(20);
 });
 
 test("reading never throws, whatever the text", () => {

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { assetSpecSchema, organisationSpecSchema } from "@remit/contract";
 import type { AssetSpec, Issue, OrganisationSpec } from "@remit/contract";
 import { didYouMean, issueAt } from "@remit/core";
@@ -20,13 +21,35 @@ const maxIssues = 100;
 
 /** Reads the files of a registry: each by itself. Whether they fit each other is for `assembleRegistry` in core. */
 export function parseFiles(files: Readonly<Record<string, string>>): ParsedFiles {
+  const taken = takeFiles(files);
+  if (taken.type === "issues") return taken;
+  const reading = new Reading();
+  for (const [file, text] of taken.files) reading.read(file, text);
+  return reading.finish();
+}
+
+/** As `parseFiles`, letting others run between files: a server that reads a large registry still has to halt things in time. */
+export async function parseFilesInTurns(files: Readonly<Record<string, string>>): Promise<ParsedFiles> {
+  const taken = takeFiles(files);
+  if (taken.type === "issues") return taken;
+  const reading = new Reading();
+  let turn = performance.now();
+  for (const [file, text] of taken.files) {
+    reading.read(file, text);
+    if (performance.now() - turn < 10) continue;
+    await nextTurn();
+    turn = performance.now();
+  }
+  return reading.finish();
+}
+
+type TakenFiles = { type: "files"; files: [string, string][] } | { type: "issues"; issues: Issue[] };
+
+function takeFiles(files: Readonly<Record<string, string>>): TakenFiles {
   const texts = new Map(Object.entries(files).map(([path, text]) => [path, text.startsWith("\uFEFF") ? text.slice(1) : text]));
   const unreadable = checkFiles(texts);
   if (unreadable.length > 0) return { type: "issues", issues: unreadable.slice(0, maxIssues) };
-
-  const reading = new Reading();
-  for (const [file, text] of [...texts].sort(([left], [right]) => (left < right ? -1 : 1))) reading.read(file, text);
-  return reading.finish();
+  return { type: "files", files: [...texts].sort(([left], [right]) => (left < right ? -1 : 1)) };
 }
 
 class Reading {

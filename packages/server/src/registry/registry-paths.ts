@@ -4,6 +4,8 @@ import { codePointName, didYouMean, hiddenCharacters } from "@remit/core";
 export const maxFiles = 2_000;
 export const maxTotalBytes = 5 * 1024 * 1024;
 export const maxFileBytes = 1024 * 1024;
+/** Reading YAML takes long enough that a larger file would hold up everything else. */
+export const maxYamlBytes = 256 * 1024;
 
 /** The folder of each kind. `kind` in the document decides what it is; that it lies in its folder is checked, so that reviewers find it. */
 export const folderKinds = {
@@ -57,7 +59,8 @@ export function checkFiles(files: ReadonlyMap<string, string>): Issue[] {
     }
     const bytes = Buffer.byteLength(text);
     total += bytes;
-    if (bytes > maxFileBytes) issues.push({ message: `the file has ${bytes} bytes, and at most ${maxFileBytes} are taken`, file: path });
+    const most = /\.ya?ml$/.test(path) ? maxYamlBytes : maxFileBytes;
+    if (bytes > most) issues.push({ message: `the file has ${bytes} bytes, and at most ${most} are taken`, file: path });
     else issues.push(...checkText(path, text));
   }
   if (total > maxTotalBytes) return [{ message: `the files have ${total} bytes together, and at most ${maxTotalBytes} are taken` }];

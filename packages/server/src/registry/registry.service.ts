@@ -28,7 +28,11 @@ export type RegistryDeps = {
 };
 
 export type RegistryService = RegistrySource & {
-  /** What is in force with how it came to be. @throws RemitError `control-state-stale` */
+  /**
+   * What is in force as this process last heard, with how it came to be. For what is done when it changes (`ControlState.onChange`), where
+   * `current` cannot be asked: there the copy is still being confirmed.
+   * @throws RemitError `control-state-stale` when nothing has been applied yet
+   */
   loaded(): LoadedRegistry;
   /**
    * What applying these files would change. It starts the programs of upstreams that are new or changed, so only those may ask who may apply.

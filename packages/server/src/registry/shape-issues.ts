@@ -2,11 +2,14 @@ import { pointerStep } from "@remit/contract";
 import { didYouMean } from "@remit/core";
 import type { z } from "zod";
 
+/** Of one document; finding the line of each takes time. */
+const maxIssues = 20;
+
 type ShapeIssue = { pointer: string; message: string };
 
 /** What a failed parse says, in words for whoever wrote the document. */
 export function shapeIssues(error: z.core.$ZodError, schema: z.core.$ZodType, value: unknown): ShapeIssue[] {
-  return error.issues.flatMap((issue) => words(issue, schema, value));
+  return error.issues.flatMap((issue) => words(issue, schema, value)).slice(0, maxIssues);
 }
 
 function words(issue: z.core.$ZodIssue, schema: z.core.$ZodType, value: unknown): ShapeIssue[] {
@@ -15,7 +18,7 @@ function words(issue: z.core.$ZodIssue, schema: z.core.$ZodType, value: unknown)
   const found = valueAt(value, issue.path);
   if (issue.code === "unrecognized_keys") {
     const known = membersAt(schema, value, issue.path);
-    return issue.keys.map((key) => ({
+    return issue.keys.slice(0, maxIssues).map((key) => ({
       pointer: pointer + pointerStep(key),
       message: `there is no member "${key}" here${didYouMean(key, known) || `; it takes ${known.join(", ")}`}`,
     }));

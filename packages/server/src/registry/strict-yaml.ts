@@ -2,7 +2,7 @@ import type { Issue } from "@remit/contract";
 import { pointerStep } from "@remit/contract";
 import type { Place } from "@remit/core";
 import { isMap, isScalar, isSeq, LineCounter, parseAllDocuments, visit } from "yaml";
-import type { Document, Node } from "yaml";
+import type { Document, Node, Scalar, YAMLMap, YAMLSeq } from "yaml";
 
 export type YamlDocument = { value: unknown; place: Place };
 
@@ -34,7 +34,7 @@ function parse(text: string, lineCounter: LineCounter): Document.Parsed[] | null
       version: "1.2",
       schema: "core",
       strict: true,
-      uniqueKeys: true,
+      uniqueKeys: false,
       merge: false,
       prettyErrors: false,
     });
@@ -58,23 +58,30 @@ function faults(document: Document.Parsed): { message: string; offset: number }[
   }));
   // One slip makes many: the first few say what it was.
   if (found.length > 0) return found.slice(0, found[0]?.message === tooDeep ? 1 : 3);
+  const check = (node: Scalar | YAMLMap | YAMLSeq, path: readonly unknown[]) => {
+    const offset = node.range?.[0] ?? 0;
+    if (node.anchor !== undefined) found.push({ message: "anchors are not taken; write the value out where it is needed", offset });
+    if (node.tag !== undefined) found.push({ message: `the tag ${node.tag} is not taken; write a plain value`, offset });
+    if (path.length <= maxDepth * 2) return undefined;
+    found.push({ message: `nested deeper than ${maxDepth}`, offset });
+    return visit.BREAK;
+  };
   visit(document, {
     Alias: (_key, alias) => {
       found.push({ message: "aliases are not taken; write the value out", offset: alias.range?.[0] ?? 0 });
     },
-    Node: (_key, node, path) => {
-      const offset = node.range?.[0] ?? 0;
-      if ("anchor" in node && node.anchor !== undefined)
-        found.push({ message: "anchors are not taken; write the value out where it is needed", offset });
-      if (node.tag !== undefined) found.push({ message: `the tag ${node.tag} is not taken; write a plain value`, offset });
-      if (path.length <= maxDepth * 2) return undefined;
-      found.push({ message: `nested deeper than ${maxDepth}`, offset });
-      return visit.BREAK;
-    },
-    Pair: (_key, pair) => {
-      if (isScalar(pair.key) && typeof pair.key.value === "string") return;
-      const offset = (pair.key as Node | null)?.range?.[0] ?? 0;
-      found.push({ message: "a key must be text; put it in quotes", offset });
+    Scalar: (_key, scalar, path) => check(scalar, path),
+    Seq: (_key, seq, path) => check(seq, path),
+    Map: (_key, map, path) => {
+      // The reader's own check of keys takes quadratic time.
+      const keys = new Set<unknown>();
+      for (const { key } of map.items) {
+        const offset = (key as Node | null)?.range?.[0] ?? 0;
+        if (!isScalar(key) || typeof key.value !== "string") found.push({ message: "a key must be text; put it in quotes", offset });
+        else if (keys.has(key.value)) found.push({ message: "the same key is given twice; remove one", offset });
+        else keys.add(key.value);
+      }
+      return check(map, path);
     },
   });
   return found;
@@ -82,8 +89,6 @@ function faults(document: Document.Parsed): { message: string; offset: number }[
 
 function yamlWords(code: string, message: string): string {
   switch (code) {
-    case "DUPLICATE_KEY":
-      return "the same key is given twice; remove one";
     case "TAB_AS_INDENT":
       return "a tab is used to indent; use spaces";
     default:

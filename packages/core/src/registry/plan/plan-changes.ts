@@ -127,7 +127,10 @@ function rest(
   after: AssetSpec,
 ): PlanChange[] {
   const isTold = (pointer: string) => told.some((prefix) => pointer === prefix || pointer.startsWith(`${prefix}/`));
-  const details = jsonDifferences(asJson(before), asJson(after)).filter(({ pointer }) => !isTold(pointer));
+  const differences = jsonDifferences(asJson(before), asJson(after));
+  const untold = differences.filter(({ pointer }) => !isTold(pointer));
+  // A list in another order is nothing that words would tell of; a plan still leaves no difference out.
+  const details = untold.length === 0 && changes.length === 0 ? differences : untold;
   if (details.length === 0) return changes;
   const name = after.kind === "tool" ? `${after.upstream}__${after.name}` : after.name;
   const members = [...new Set(details.map(({ pointer }) => pointer.split("/")[1] ?? ""))];

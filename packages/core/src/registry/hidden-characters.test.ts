@@ -1,0 +1,35 @@
+import * as fc from "fast-check";
+import { expect, test } from "vitest";
+import { hiddenCharacters, showHidden } from "./hidden-characters.ts";
+
+test.each([
+  ["zero-width space", "a\u200bb", "a\\u{200b}b"],
+  ["bidirectional override", "\u202Egnp.exe", "\\u{202e}gnp.exe"],
+  ["isolate", "a\u2066b", "a\\u{2066}b"],
+  ["tags", "hi\u{E0068}\u{E0069}", "hi\\u{e0068}\\u{e0069}"],
+  ["soft hyphen", "pass\u00ADword", "pass\\u{ad}word"],
+  ["byte order mark", "a\uFEFFb", "a\\u{feff}b"],
+  ["variation selectors that carry data", "x\u{E0100}\uFE01", "x\\u{e0100}\\u{fe01}"],
+  ["a second selector after an emoji", "❤\uFE0F\uFE0F", "❤\uFE0F\\u{fe0f}"],
+  ["escape sequences", "\u001b[31mred", "\\u{1b}[31mred"],
+  ["NUL", "a\0b", "a\\u{0}b"],
+  ["a joiner between letters", "a\u200Db", "a\\u{200d}b"],
+  ["line separator", "a\u2028b", "a\\u{2028}b"],
+])("[CTL-17] finds and shows: %s", (_name, text, shown) => {
+  expect(showHidden(text)).toBe(shown);
+});
+
+test.each(["plain", "ümläut, 漢字, عربى", "two\nlines\tand\r\n", "👩‍💻 👍🏽 ❤️ 1️⃣ 👨‍👩‍👧"])("leaves alone: %s", (text) => {
+  expect(hiddenCharacters(text)).toEqual([]);
+});
+
+test("[CTL-17] what is shown hides nothing, and visible text is shown as it is", () => {
+  fc.assert(
+    fc.property(fc.string({ unit: "binary" }), (text) => {
+      const shown = showHidden(text);
+      expect(hiddenCharacters(shown)).toEqual([]);
+      if (hiddenCharacters(text).length === 0) expect(shown).toBe(text);
+    }),
+    { numRuns: 2_000 },
+  );
+});
