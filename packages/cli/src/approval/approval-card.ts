@@ -1,0 +1,59 @@
+import type { ApprovalView } from "@remit/contract";
+import { safeJson, safeLine, safeText } from "../terminal/safe-text.ts";
+import type { Terminal } from "../terminal/terminal.ts";
+import { wrapText } from "../terminal/text-width.ts";
+import { ago, until } from "../terminal/time.ts";
+
+const effectWords = { read: "looks, changes nothing", propose: "prepares something for a person", write: "changes the world outside" };
+const undoWords = { none: "cannot be undone", compensable: "can be made good, not undone", reversible: "can be undone" };
+
+/**
+ * Everything that a person needs to decide, whole. Arguments are never shortened, and each of their lines stands behind a bar,
+ * so that no text in them can pass for a part of this card.
+ */
+export function approvalCard(view: ApprovalView, terminal: Terminal, now: number): string[] {
+  const row = (label: string, value: string) => `${terminal.style("dim", label.padEnd(10))} ${value}`;
+  const expiry = view.state === "pending" ? `, expires ${until(view.expiresAt, now)} (${view.expiresAt})` : "";
+  return [
+    `${terminal.style("bold", safeLine(view.tool))} in ${safeLine(view.environment)}: ${effectWords[view.effect]}, ${undoWords[view.reversibility]}`,
+    row("approval", `${view.id}  ${terminal.style(view.state === "pending" ? "yellow" : "cyan", view.state)}${expiry}`),
+    row("agent", `${safeLine(view.agent)}; ${safeLine(view.accountable)} answers for it`),
+    ...(view.runId === null ? [] : [row("run", safeLine(view.runId))]),
+    ...(view.subject === null ? [] : [row("working on", safeLine(view.subject))]),
+    row("asked", ago(view.requestedAt, now)),
+    row("why", safeLine(view.reason)),
+    ...(view.gates.length === 0 ? [] : [row("policy", view.gates.map(safeLine).join(", "))]),
+    ...view.teams.flatMap((team) => {
+      const approvals = team.votes.filter((vote) => vote.vote === "approve").length;
+      return [
+        row(
+          "team",
+          `${safeLine(team.team)}: ${approvals} of ${team.quorum} said yes; may decide: ${team.eligible.map(safeLine).join(", ") || "nobody"}`,
+        ),
+        ...team.votes.map((vote) =>
+          row(
+            "",
+            `${safeLine(vote.party)} said ${vote.vote} ${ago(vote.at, now)}${vote.comment === null ? "" : `: ${safeLine(vote.comment)}`}`,
+          ),
+        ),
+      ];
+    }),
+    ...(view.outcome === null ? [] : [row("outcome", safeLine(view.outcome))]),
+    row("digest", view.digest),
+    `${terminal.style("dim", "arguments")}  exactly what would run:`,
+    ...argumentLines(view.arguments, terminal),
+    row("link", safeLine(view.link)),
+  ];
+}
+
+function argumentLines(value: ApprovalView["arguments"], terminal: Terminal): string[] {
+  const bar = `  ${terminal.style("dim", "│")} `;
+  if (value === null) return [`${bar}(erased)`];
+  if (Object.keys(value).length === 0) return [`${bar}(none)`];
+  return Object.entries(value).flatMap(([name, argument]) => {
+    const text = typeof argument === "string" ? safeText(argument) : safeJson(argument, 2);
+    const short = !text.includes("\n") && text.length <= terminal.columns - name.length - 8;
+    if (short) return [`${bar}${terminal.style("cyan", safeLine(name))}: ${text}`];
+    return [`${bar}${terminal.style("cyan", safeLine(name))}:`, ...wrapText(text, terminal.columns - 8).map((line) => `${bar}  ${line}`)];
+  });
+}

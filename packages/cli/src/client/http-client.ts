@@ -1,0 +1,119 @@
+import { errorTable, problemSchema, RemitError } from "@remit/contract";
+import type { ErrorCode, Issue } from "@remit/contract";
+import { z } from "zod";
+
+/** Who asks: a person with a session, whoever owns the data folder, or nobody yet. */
+export type Credential = { type: "session"; token: string } | { type: "machine"; key: string } | { type: "none" };
+
+export type Request<Schema extends z.ZodType> = {
+  method?: "GET" | "POST" | "DELETE";
+  /** With its query. Parts that come from outside are encoded by {@link path}. */
+  path: string;
+  body?: unknown;
+  response: Schema;
+  timeoutMs?: number;
+  signal?: AbortSignal;
+};
+
+/** Remit's HTTP API. */
+export type HttpClient = {
+  url: string;
+  /** @throws RemitError with the server's own code, or `server-unavailable`. */
+  send<Schema extends z.ZodType>(request: Request<Schema>): Promise<z.infer<Schema>>;
+  /** The answer as it is, for `remit api`. */
+  raw(method: string, path: string, body?: string): Promise<{ status: number; type: string; text: string }>;
+};
+
+export function createHttpClient(url: string, credential: Credential): HttpClient {
+  const base = url.replace(/\/+$/, "");
+  const authorization =
+    credential.type === "session" ? `Bearer ${credential.token}` : credential.type === "machine" ? `Machine ${credential.key}` : undefined;
+
+  async function exchange(method: string, target: string, body: string | undefined, timeoutMs: number, signal?: AbortSignal) {
+    const timeout = AbortSignal.timeout(timeoutMs);
+    try {
+      const response = await fetch(`${base}${target}`, {
+        method,
+        headers: {
+          accept: "application/json",
+          ...(authorization === undefined ? {} : { authorization }),
+          ...(body === undefined ? {} : { "content-type": "application/json" }),
+        },
+        ...(body === undefined ? {} : { body }),
+        signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
+        // A session token must not follow a redirect to somewhere else.
+        redirect: "error",
+      });
+      return { status: response.status, type: response.headers.get("content-type") ?? "", text: await response.text() };
+    } catch (error) {
+      if (signal?.aborted === true) throw new RemitError("cancelled", "Interrupted.", { cause: error });
+      if (timeout.aborted)
+        throw new RemitError("server-unavailable", `${base} did not answer within ${timeoutMs / 1000} s.`, { cause: error });
+      throw new RemitError("server-unavailable", `No server answers at ${base}${causeOf(error)}.`, { cause: error });
+    }
+  }
+
+  return {
+    url: base,
+    async send({ method = "GET", path, body, response, timeoutMs = 30_000, signal }) {
+      const answer = await exchange(method, path, body === undefined ? undefined : JSON.stringify(body), timeoutMs, signal);
+      const value = parseJson(answer.text);
+      if (answer.status >= 400) throw problemOf(answer.status, value);
+      const parsed = response.safeParse(value);
+      if (!parsed.success) {
+        throw new RemitError(
+          "internal",
+          `${base}${path} answered something that this version of remit does not understand: ${z.prettifyError(parsed.error)}`,
+        );
+      }
+      return parsed.data;
+    },
+    raw: (method, target, body) => exchange(method, target, body, 60_000),
+  };
+}
+
+/** A path of which every part is encoded: an id from outside cannot reach another route. */
+export function path(strings: TemplateStringsArray, ...values: readonly string[]): string {
+  return strings.reduce((text, part, index) => text + encodeURIComponent(values[index - 1] ?? "") + part);
+}
+
+/** `?a=1&b=2` of what is not undefined. */
+export function query(values: Record<string, string | number | undefined>): string {
+  const parameters = new URLSearchParams();
+  for (const [key, value] of Object.entries(values)) if (value !== undefined) parameters.set(key, String(value));
+  return parameters.size === 0 ? "" : `?${parameters.toString()}`;
+}
+
+/** RFC 9457, or whatever a proxy in between has said instead. */
+export function problemOf(status: number, value: unknown): RemitError {
+  const problem = problemSchema.safeParse(value);
+  if (!problem.success) return new RemitError(codeOfStatus(status), `The server answered ${status}.`);
+  const { code, detail, issues } = problem.data;
+  const known = Object.hasOwn(errorTable, code) ? (code as ErrorCode) : codeOfStatus(status);
+  return new RemitError(known, detail, { issues: issues as Issue[] });
+}
+
+function codeOfStatus(status: number): ErrorCode {
+  if (status === 401) return "unauthenticated";
+  if (status === 403) return "forbidden";
+  if (status === 404) return "not-found";
+  if (status === 409) return "conflict";
+  if (status === 413) return "too-large";
+  if (status === 422) return "invalid-arguments";
+  if (status === 502 || status === 503 || status === 504) return "server-unavailable";
+  return status < 500 ? "invalid-request" : "internal";
+}
+
+function causeOf(error: unknown): string {
+  const cause = error instanceof Error ? error.cause : undefined;
+  return cause instanceof Error && "code" in cause ? ` (${String(cause.code)})` : "";
+}
+
+function parseJson(text: string): unknown {
+  if (text === "") return null;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,56 @@
+import type { DefineCommand } from "./command.ts";
+
+type Entry = { name: string; summary: string; load: () => Promise<DefineCommand> };
+
+/** Every command. Only the one that is called is loaded: starting must stay fast. */
+export const commands: readonly Entry[] = [
+  {
+    name: "status",
+    summary: "what is running, waiting and halted",
+    load: async () => (await import("../up/status.command.ts")).defineStatus,
+  },
+  { name: "login", summary: "use a one-time link", load: async () => (await import("../identity/login.command.ts")).defineLogin },
+  { name: "logout", summary: "end the session", load: async () => (await import("../identity/login.command.ts")).defineLogout },
+  { name: "whoami", summary: "who you are to the server", load: async () => (await import("../identity/login.command.ts")).defineWhoami },
+  {
+    name: "link",
+    summary: "make a one-time link for somebody",
+    load: async () => (await import("../identity/link.command.ts")).defineLink,
+  },
+  {
+    name: "plan",
+    summary: "what applying the files here would change",
+    load: async () => (await import("../registry/plan.command.ts")).definePlan,
+  },
+  { name: "apply", summary: "apply the files here", load: async () => (await import("../registry/plan.command.ts")).defineApply },
+  { name: "agents", summary: "agents and their secrets", load: async () => (await import("../registry/agents.command.ts")).defineAgents },
+  {
+    name: "tools",
+    summary: "tools, and what upstreams changed about them",
+    load: async () => (await import("../registry/tools.command.ts")).defineTools,
+  },
+  {
+    name: "run",
+    summary: "run an agent within its limits (agent-run)",
+    load: async () => (await import("../run/run.command.ts")).defineRun,
+  },
+  { name: "runs", summary: "what agents have done", load: async () => (await import("../run/runs.command.ts")).defineRuns },
+  { name: "queue", summary: "work that waits for agents", load: async () => (await import("../queue/queue.command.ts")).defineQueue },
+  {
+    name: "approvals",
+    summary: "actions that wait for a person",
+    load: async () => (await import("../approval/approvals.command.ts")).defineApprovals,
+  },
+  { name: "halt", summary: "stop agents now, and let them go on", load: async () => (await import("../halt/halt.command.ts")).defineHalt },
+  {
+    name: "safe-mode",
+    summary: "let agents read, and nothing else",
+    load: async () => (await import("../halt/halt.command.ts")).defineSafeMode,
+  },
+  { name: "api", summary: "one request to the server, as it is", load: async () => (await import("../client/api.command.ts")).defineApi },
+  {
+    name: "completion",
+    summary: "completions for your shell",
+    load: async () => (await import("../frame/completion.command.ts")).defineCompletion,
+  },
+];
