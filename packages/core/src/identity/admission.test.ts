@@ -59,14 +59,14 @@ describe("admit", () => {
   });
 
   test.each<[string, string, Parameters<typeof ask>]>([
-    ["[CTL-02] an agent that is gone", "token-revoked", [{}, {}, { agent: "gone" }]],
+    ["an agent that is gone", "token-revoked", [{}, {}, { agent: "gone" }]],
     [
-      "[CTL-02] a suspended agent",
+      "a suspended agent",
       "agent-suspended",
       [{ agents: [{ name: "support-agent", suspended: { code: "agent-suspended", reason: "under review" } }] }],
     ],
-    ["[CTL-02] an accountable human who left", "no-accountable-human", [{ parties: [{ name: "ada", active: false }] }]],
-    ["[CTL-02] an accountable that is no human", "no-accountable-human", [{ parties: [{ name: "ada", type: "service" }] }]],
+    ["an accountable human who left", "no-accountable-human", [{ parties: [{ name: "ada", active: false }] }]],
+    ["an accountable that is no human", "no-accountable-human", [{ parties: [{ name: "ada", type: "service" }] }]],
     ["an older version", "token-revoked", [{}, {}, { version: "b".repeat(64) }]],
     ["somebody else who answers for it now", "token-revoked", [{ agents: [{ name: "support-agent", accountable: "ben" }] }]],
     ["an environment that was taken away", "token-revoked", [{}, {}, { environment: "production" }]],
@@ -76,7 +76,7 @@ describe("admit", () => {
     ["a revoked run", "token-revoked", [{}, { runs: new Set([runId]) }, { run }]],
     ["all tokens of the agent", "token-revoked", [{}, { agents: new Map([["support-agent", 1_000_500]]) }]],
     ["all tokens of the agent, in the same second", "token-revoked", [{}, { agents: new Map([["support-agent", 1_000_000]]) }]],
-  ])("%s: %s", (_name, code, args) => {
+  ])("[CTL-03] %s: %s", (_name, code, args) => {
     expect(ask(...args)).toMatchObject({ type: "refused", code });
   });
 
@@ -93,7 +93,7 @@ describe("admit", () => {
     expect(ask({}, others).type).toBe("admitted");
   });
 
-  test("[CTL-01] every version has one identity", () => {
+  test("[CTL-02] every version has one identity", () => {
     expect(spiffeId(buildRegistry(), "support-agent", version)).toBe(claims.sub);
   });
 });

@@ -8,14 +8,14 @@ const agent = buildRegistry({
 }).agents.get("support-agent")?.spec;
 if (agent === undefined) throw new Error("no agent");
 
-describe("[CTL-03] grantScopes", () => {
+describe("grantScopes", () => {
   test.each([
     [[], "staging", "customer_support_tier1_v3"],
     [["mcp"], "staging", "customer_support_tier1_v3"],
     [["env:dev"], "dev", "customer_support_tier1_v3"],
     [["mcp", "policy:house", "env:dev"], "dev", "house"],
     [["env:dev", "env:dev"], "dev", "customer_support_tier1_v3"],
-  ])("%j acts in %s under %s", (scopes, environment, policy) => {
+  ])("[CTL-04] %j acts in %s under %s", (scopes, environment, policy) => {
     expect(grantScopes(agent, scopes)).toEqual({ type: "granted", environment, policy, scope: `mcp env:${environment} policy:${policy}` });
   });
 
@@ -26,7 +26,7 @@ describe("[CTL-03] grantScopes", () => {
     [["env:"], "env:"],
     [["env:dev", "env:staging"], "env:"],
     [["openid"], "openid"],
-  ])("%j is refused, not narrowed", (scopes, scope) => {
+  ])("[CTL-04] %j is refused, not narrowed", (scopes, scope) => {
     expect(grantScopes(agent, scopes)).toEqual({ type: "refused", scope });
   });
 

@@ -14,7 +14,7 @@ describe("holdsRole", () => {
     [["auditor"], ["operator", "viewer"], true],
     [["admin"], ["auditor"], true],
     [["viewer", "operator"], ["operator"], true],
-  ])("[CTL-05] %j asked for one of %j: %s", (roles, wanted, expected) => {
+  ])("%j asked for one of %j: %s", (roles, wanted, expected) => {
     expect(holdsRole(roles, wanted)).toBe(expected);
   });
 });

@@ -126,7 +126,7 @@ describe("who is at the door", () => {
     ["localhost:4680", "http://localhost:3000", 403],
     ["localhost:4680", "https://evil.example", 403],
     ["localhost:4680", "null", 403],
-  ])("[CTL-05] Host %s with Origin %s is %i", async (host, origin, status) => {
+  ])("Host %s with Origin %s is %i", async (host, origin, status) => {
     const { app } = await start();
     const response = await app.inject({ url: "/openapi.json", headers: { host, ...(origin ? { origin } : {}) } });
     expect(response.statusCode).toBe(status);
@@ -150,7 +150,7 @@ describe("who is at the door", () => {
     ["/v1/operators", { authorization: "Bearer olgas-session" }, 200],
     ["/v1/operators", { cookie: "remit_session=olgas-session" }, 200],
     ["/v1/auditors", { authorization: "Bearer olgas-session" }, 403],
-  ])("[CTL-05] %s with %o is %i", async (url, headers, status) => {
+  ])("%s with %o is %i", async (url, headers, status) => {
     const { app, doorkeeper } = await start();
     expect((await app.inject({ url, headers })).statusCode).toBe(status);
     expect(doorkeeper.refusals).toHaveLength(status === 200 ? 0 : 1);
@@ -181,7 +181,7 @@ describe("who is at the door", () => {
 });
 
 describe("operations", () => {
-  test("[OBS-01] readiness says which part is not ready, and nothing of the inside", async () => {
+  test("[OBS-09] readiness says which part is not ready, and nothing of the inside", async () => {
     const { app } = await start();
     expect((await app.inject({ url: "/livez", headers: { host: "10.0.0.7" } })).json()).toEqual({ status: "live" });
     app.readiness.add("database", () => undefined);

@@ -29,8 +29,8 @@ async function ask(
 const grant = { grant_type: "client_credentials", resource: testAudience };
 const issue = (test: TestIdentity) => test.identity.secrets.issue("support-agent", { expiresInDays: 1, actor: "party:ada" });
 
-describe("[CTL-03] the token endpoint", () => {
-  test("gives a real client over HTTP a token that verifies against the published keys", async () => {
+describe("the token endpoint", () => {
+  test("[CTL-02][CTL-05] gives a real client over HTTP a token that verifies against the published keys", async () => {
     await using test = await openTestIdentity();
     await test.app.listen({ host: "127.0.0.1", port: 0 });
     const address = test.app.server.address();
@@ -162,9 +162,9 @@ describe("[CTL-03] the token endpoint", () => {
   });
 
   test.each<[string, RegistryOverrides]>([
-    ["[CTL-02] a suspended agent", { agents: [{ name: "support-agent", suspended: { code: "agent-suspended", reason: "under review" } }] }],
-    ["[CTL-02] an agent whose human has left", { parties: [{ name: "ada", active: false }] }],
-  ])("%s gets no token, with a good secret", async (_name, overrides) => {
+    ["a suspended agent", { agents: [{ name: "support-agent", suspended: { code: "agent-suspended", reason: "under review" } }] }],
+    ["an agent whose human has left", { parties: [{ name: "ada", active: false }] }],
+  ])("[CTL-02][CTL-03] %s gets no token, with a good secret", async (_name, overrides) => {
     await using test = await openTestIdentity();
     const { clientId, clientSecret } = await issue(test);
     await test.apply(buildRegistry(overrides));
@@ -175,7 +175,7 @@ describe("[CTL-03] the token endpoint", () => {
 });
 
 describe("client secrets", () => {
-  test("are rotated with overlap: the old one works until it is retired, and with it end the tokens it got", async () => {
+  test("[CTL-05] are rotated with overlap: the old one works until it is retired, and with it end the tokens it got", async () => {
     await using test = await openTestIdentity();
     const [old, next] = [await issue(test), await issue(test)];
     const tokenOf = async (secret: string) => String((await ask(test, grant, { basic: ["support-agent", secret] })).body["access_token"]);
@@ -266,7 +266,7 @@ describe("client secrets", () => {
     ["cleo", 403],
     ["ben", 201],
     ["ada", 201],
-  ])("[CTL-05] are made by operators: %s gets %i", async (party, status) => {
+  ])("are made by operators: %s gets %i", async (party, status) => {
     await using test = await openTestIdentity();
     const headers = party === undefined ? {} : { authorization: `Bearer ${await test.login(party)}` };
     expect((await test.app.inject({ method: "POST", url: "/v1/agents/support-agent/secrets", headers })).statusCode).toBe(status);

@@ -42,14 +42,14 @@ function callerFor(test: TestIdentity, deadline: number): Parameters<TestIdentit
   return { agent, version, accountable, environment, policy, run: run(deadline) };
 }
 
-describe("[CTL-03] verify", () => {
+describe("verify", () => {
   let shared: TestIdentity;
   beforeAll(async () => {
     shared = await openTestIdentity();
   });
   afterAll(() => shared[Symbol.asyncDispose]());
 
-  test("says who is asking, for the gateway and for the door of an upstream", async () => {
+  test("[CTL-02] says who is asking, for the gateway and for the door of an upstream", async () => {
     await using test = await openTestIdentity();
     const token = await test.token("env:staging");
     const expected: Partial<Caller> = {
@@ -139,7 +139,7 @@ describe("[CTL-03] verify", () => {
     ["an agent that is not registered", "token-revoked", (test) => sign(test, test.claims({ agent: "gone" }))],
     ["an older version", "token-revoked", (test) => sign(test, test.claims({ version: "0".repeat(64) }))],
     ["an environment that it is not granted", "token-revoked", (test) => sign(test, test.claims({ environment: "production" }))],
-  ])("refuses and records: %s", async (_name, code, make) => {
+  ])("[CTL-05][CTL-37] refuses and records: %s", async (_name, code, make) => {
     shared.later(1);
     const before = (await shared.entries("token-refused")).length;
     const token = await make(shared);
@@ -207,7 +207,7 @@ describe("[CTL-03] verify", () => {
   });
 });
 
-describe("[CTL-02] a token that was good stops", () => {
+describe("a token that was good stops", () => {
   test.each<[string, string, RegistryOverrides]>([
     [
       "the agent is suspended",
@@ -231,7 +231,7 @@ describe("[CTL-02] a token that was good stops", () => {
     expect(await test.entries("token-refused")).toMatchObject([{ actor: "agent:support-agent" }, { runId: `run_${"7".repeat(32)}` }]);
   });
 
-  test("when it is revoked, or its run, or everything of its agent; and only then", async () => {
+  test("[CTL-05] when it is revoked, or its run, or everything of its agent; and only then", async () => {
     await using test = await openTestIdentity();
     const { identity } = test;
     const alive = async (token: string) =>
@@ -267,7 +267,7 @@ describe("[CTL-02] a token that was good stops", () => {
     await expect(test.identity.callers.verify(token, testAudience)).rejects.toMatchObject({ code: "token-revoked" });
   });
 
-  test("when a registry is applied in which the human who answers is gone", async () => {
+  test("[CTL-03] when a registry is applied in which the human who answers is gone", async () => {
     await using test = await openTestLedger();
     const { registry, control } = await openRegistry(test);
     const identity = createIdentity({
@@ -304,8 +304,8 @@ describe("[CTL-02] a token that was good stops", () => {
   });
 });
 
-describe("[CTL-04] a run's token", () => {
-  test("carries the run, lives at most five minutes and never past the deadline", async () => {
+describe("a run's token", () => {
+  test("[CTL-04][CTL-05] carries the run, lives at most five minutes and never past the deadline", async () => {
     await using test = await openTestIdentity();
     const start = test.now().getTime();
     const long = await test.identity.callers.issueForRun(callerFor(test, start + 3_600_000));

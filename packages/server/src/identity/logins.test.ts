@@ -14,7 +14,7 @@ const startSession = (test: TestIdentity, given: string, from = "10.0.0.1") =>
   test.app.inject({ method: "POST", url: "/v1/sessions", payload: { link: given }, remoteAddress: from });
 const me = (test: TestIdentity, headers: Record<string, string>) => test.app.inject({ url: "/v1/me", headers });
 
-describe("[CTL-05] login links", () => {
+describe("login links", () => {
   test("are made by whoever owns the data folder, and by nobody else", async () => {
     await using test = await openTestIdentity();
     const made = await link(test, "ada");
@@ -84,7 +84,7 @@ describe("[CTL-05] login links", () => {
     expect((await startSession(test, token)).statusCode).toBe(200);
   });
 
-  test("64 at once get one session out of one link", async () => {
+  test("[CTL-05] 64 at once get one session out of one link", async () => {
     await using test = await openTestIdentity();
     const url = await urlOf(test, "ada");
     const answers = await Promise.all(Array.from({ length: 64 }, (_, index) => startSession(test, url, `10.0.1.${index}`)));
@@ -135,7 +135,7 @@ describe("[CTL-05] login links", () => {
   });
 });
 
-describe("[CTL-05] sessions", () => {
+describe("sessions", () => {
   test("end by logging out, by age, and by nobody using them", async () => {
     await using test = await openTestIdentity();
     const alive = async (token: string) => (await me(test, { authorization: `Bearer ${token}` })).statusCode === 200;
@@ -160,7 +160,7 @@ describe("[CTL-05] sessions", () => {
     expect(await alive(three)).toBe(false);
   });
 
-  test("[CTL-02] end, or lose their roles, with the registry that says so", async () => {
+  test("end, or lose their roles, with the registry that says so", async () => {
     await using test = await openTestIdentity();
     const authorization = `Bearer ${await test.login("ben")}`;
     const secrets = () => test.app.inject({ url: "/v1/agents/support-agent/secrets", headers: { authorization } });
@@ -199,7 +199,7 @@ describe("[CTL-05] sessions", () => {
   });
 });
 
-test("[OBS-01] the routes are described as OpenAPI", async () => {
+test("the routes are described as OpenAPI", async () => {
   await using test = await openTestIdentity();
   const response = await test.app.inject({ url: "/openapi.json" });
   expect(response.statusCode).toBe(200);

@@ -12,7 +12,7 @@ async function folder(): Promise<string> {
   return join(made, "data");
 }
 
-test("[CTL-05] servers that start at once in a new folder agree on one key, which only its owner can read", async () => {
+test("servers that start at once in a new folder agree on one key, which only its owner can read", async () => {
   const data = await folder();
   const keys = await Promise.all(Array.from({ length: 8 }, () => openMachineKey(data)));
   expect(new Set(keys).size).toBe(1);

@@ -18,7 +18,7 @@ describe("wwwAuthenticate", () => {
     expect(wwwAuthenticate(audience, challenge)).toBe(expected);
   });
 
-  test("[CTL-03] nothing breaks out of the header or its quotes", () => {
+  test("nothing breaks out of the header or its quotes", () => {
     const header = wwwAuthenticate(`${audience}/helpdesk`, { type: "invalid-token", reason: 'a"b\\c\r\nset-cookie: x=1\u0000é' });
     expect(header).toContain('error_description="a?b?c??set-cookie: x=1??"');
     expect(header).toContain("oauth-protected-resource/mcp/helpdesk");
