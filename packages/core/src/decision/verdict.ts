@@ -1,4 +1,5 @@
 import type { Decision, Obligation, RequiredApproval, ShadowEffect } from "@remit/contract";
+import { durationSeconds } from "../calendar/duration.ts";
 
 /**
  * One policy by what it does. A grant permits; a gate forbids until its team approves; a stop forbids; an obligation adds a duty
@@ -170,12 +171,6 @@ function requiredApproval(team: string, gates: string[], policies: Judge): Requi
   });
   const shortest = limits.sort((left, right) => durationSeconds(left) - durationSeconds(right))[0];
   return shortest === undefined ? { team, gates } : { team, gates, expiresAfter: shortest };
-}
-
-function durationSeconds(duration: string): number {
-  const parts = /^P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?)?$/.exec(duration);
-  const [days, hours, minutes, seconds] = [1, 2, 3, 4].map((index) => Number(parts?.[index] ?? 0));
-  return (days ?? 0) * 86_400 + (hours ?? 0) * 3_600 + (minutes ?? 0) * 60 + (seconds ?? 0);
 }
 
 function stopped(rules: readonly PolicyRule[]): Extract<Verdict, { type: "deny" }> {
