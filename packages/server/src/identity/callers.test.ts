@@ -331,3 +331,26 @@ describe("a run's token", () => {
     expect(await test.entries("token-issued")).toEqual([]);
   });
 });
+
+test("[CTL-37] while the control state cannot be confirmed, no token is good, none is issued, and nobody is logged in", async () => {
+  await using test = await openTestIdentity();
+  const [token, session, { clientId, clientSecret }] = [
+    await test.token(),
+    await test.login("ada"),
+    await test.identity.secrets.issue("support-agent", { expiresInDays: 1, actor: "party:ada" }),
+  ];
+  await test.identity.callers.verify(token, testAudience);
+  test.goStale();
+  await expect(test.identity.callers.verify(token, testAudience)).rejects.toMatchObject({ code: "control-state-stale" });
+  await expect(test.identity.callers.issueForRun(callerFor(test, test.now().getTime() + 60_000))).rejects.toMatchObject({
+    code: "control-state-stale",
+  });
+  expect((await test.app.inject({ url: "/v1/me", headers: { authorization: `Bearer ${session}` } })).statusCode).toBe(503);
+  const asked = await test.app.inject({
+    method: "POST",
+    url: "/oidc/token",
+    headers: { "content-type": "application/x-www-form-urlencoded" },
+    payload: new URLSearchParams({ grant_type: "client_credentials", client_id: clientId, client_secret: clientSecret }).toString(),
+  });
+  expect([asked.statusCode, asked.json<{ error: string }>().error]).toEqual([503, "temporarily_unavailable"]);
+});

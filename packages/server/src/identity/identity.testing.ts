@@ -1,4 +1,5 @@
 import type { AgentClaims, EntryType, JsonObject } from "@remit/contract";
+import { RemitError } from "@remit/contract";
 import type { Registry } from "@remit/core";
 import { buildRegistry } from "@remit/core/testing";
 import { pino } from "pino";
@@ -26,6 +27,8 @@ export type TestIdentity = TestDatabase & {
   /** Moves the clock. */
   later(ms: number): void;
   now(): Date;
+  /** From now on the registry cannot be confirmed. */
+  goStale(): void;
   /** Puts another registry in force, as an apply does. */
   apply(registry: Registry): Promise<void>;
   /** Entries of these types, oldest first, as they are in the ledger's rows. */
@@ -47,6 +50,7 @@ export async function openTestIdentity(first: Registry = buildRegistry()): Promi
   const { keys, ledger, sequencer } = startLedger(test.database, { leaseMs: 1_000 });
   let registry = first;
   let inForce = first;
+  let isStale = false;
   // The true time, which is oidc-provider's too, moved by what the test wants; and never the same twice, so that entries have an order.
   let offset = 0;
   let last = 0;
@@ -65,7 +69,12 @@ export async function openTestIdentity(first: Registry = buildRegistry()): Promi
     database: test.database,
     store: createIdentityStore(test.database),
     ledger,
-    registry: { current: () => inForce },
+    registry: {
+      current() {
+        if (isStale) throw new RemitError("control-state-stale", "the control state cannot be confirmed");
+        return inForce;
+      },
+    },
     control,
     tokenKey,
     machineKey,
@@ -87,6 +96,7 @@ export async function openTestIdentity(first: Registry = buildRegistry()): Promi
     machineKey,
     logged,
     now,
+    goStale: () => void (isStale = true),
     later: (ms) => void (offset += ms),
     async apply(next) {
       registry = next;
