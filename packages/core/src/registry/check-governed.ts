@@ -1,6 +1,6 @@
-import type { Issue } from "@remit/contract";
+import type { Issue, TeamSpec } from "@remit/contract";
 import { issueAt } from "./registry-documents.ts";
-import type { DocumentIndex, RegistryDocuments } from "./registry-documents.ts";
+import type { DocumentIndex, Place, RegistryDocuments } from "./registry-documents.ts";
 
 /** Remit does not run ungoverned: there is policy, there is somebody to ask, and power comes after both. */
 export function checkGoverned(documents: RegistryDocuments, index: DocumentIndex): Issue[] {
@@ -66,6 +66,7 @@ function checkApproverTeams(index: DocumentIndex): Issue[] {
         ),
       );
     }
+    issues.push(...checkEscalation(index, spec, place));
     const active = spec.members.filter((member) => index.get("party", member)?.spec.active === true);
     const known = spec.members.every((member) => index.get("party", member) !== undefined);
     if (known && active.length < spec.approval.quorum) {
@@ -79,6 +80,24 @@ function checkApproverTeams(index: DocumentIndex): Issue[] {
     }
   }
   return issues;
+}
+
+function checkEscalation(index: DocumentIndex, { name, approval }: TeamSpec, place: Place): Issue[] {
+  if ((approval?.escalateTo === undefined) !== (approval?.escalateAfter === undefined)) {
+    const missing = approval?.escalateTo === undefined ? "escalateTo" : "escalateAfter";
+    return [issueAt(place, "/approval", `escalation needs both a team and a time: "${missing}" is missing`)];
+  }
+  const chain = [name];
+  for (let next = approval?.escalateTo; next !== undefined; next = index.get("team", next)?.spec.approval?.escalateTo) {
+    if (chain.includes(next)) {
+      // Said once, by the team that leads back to itself.
+      return next === name
+        ? [issueAt(place, "/approval/escalateTo", `escalation goes in a circle: ${[...chain, next].join(", ")}; end the chain somewhere`)]
+        : [];
+    }
+    chain.push(next);
+  }
+  return [];
 }
 
 /** First identity and a record, then somebody to ask, then power: no agent writes before a team can be asked for approval. */

@@ -313,6 +313,22 @@ test.each<{ name: string; files: Record<string, string>; says: string[] }>([
     ],
   },
   {
+    name: "escalation in a circle",
+    files: withFiles({
+      "teams/support-lead.yaml": "kind: team\nname: support-lead\nmembers: [ben]\napproval: { escalateTo: finance, escalateAfter: PT1H }\n",
+      "teams/finance.yaml": "kind: team\nname: finance\nmembers: [cleo]\napproval:\n  escalateTo: support-lead\n  escalateAfter: PT1H\n",
+    }),
+    says: [
+      "teams/finance.yaml:5 /approval/escalateTo escalation goes in a circle: finance, support-lead, finance; end the chain somewhere",
+      "teams/support-lead.yaml:4 /approval/escalateTo escalation goes in a circle: support-lead, finance, support-lead; end the chain somewhere",
+    ],
+  },
+  {
+    name: "escalation without a time",
+    files: withText("teams/support-lead.yaml", "quorum: 1", "quorum: 1\n  escalateTo: support-lead"),
+    says: ['teams/support-lead.yaml:4 /approval escalation needs both a team and a time: "escalateAfter" is missing'],
+  },
+  {
     name: "nobody to ask but who answers for the agent",
     files: withText("teams/support-lead.yaml", "[ben, cleo]", "[ada]"),
     says: [

@@ -2,6 +2,8 @@ import type { Plan } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import { expect, test } from "vitest";
 import { openTestLedger } from "../ledger/ledger.testing.ts";
+import { createCedarEngine } from "../policy/cedar-engine.ts";
+import type { PolicyEngine } from "../policy/policy-engine.ts";
 import { validFiles, withFiles, withText } from "./registry-files.testing.ts";
 import { helpdeskTools, offer, openRegistry, testUpstreams } from "./registry.testing.ts";
 
@@ -313,7 +315,9 @@ test("[CTL-03] a stored version that was tampered with does not come into force"
   const { registry, replica } = await openRegistry(test);
   await registry.apply({ files: { ...validFiles }, actor: machine });
   await test.superuser.query(`UPDATE asset_version SET content = replace(content, '"tier":2', '"tier":3') WHERE kind = 'agent'`);
-  await expect(replica()).rejects.toThrow('the stored version of the agent "support-agent" is not what its digest');
+  const { registry: other, control } = await replica();
+  await expect(control.refresh()).rejects.toThrow('the stored version of the agent "support-agent" is not what its digest');
+  expect(() => other.current()).toThrow("has not been loaded");
 });
 
 test("[CTL-12] the application cannot rewrite what was applied", async () => {
@@ -322,4 +326,26 @@ test("[CTL-12] the application cannot rewrite what was applied", async () => {
     await expect(test.database.query(`UPDATE ${table} SET digest = digest`)).rejects.toThrow("permission denied");
     await expect(test.database.query(`DELETE FROM ${table}`)).rejects.toThrow("permission denied");
   }
+});
+
+test("[CTL-12] policies that an engine no longer takes decide nothing, and can still be replaced", async () => {
+  await using test = await openTestLedger();
+  const { registry, replica } = await openRegistry(test);
+  await registry.apply({ files: { ...validFiles }, actor: machine });
+  const stale = registry.current().digest;
+  const cedar = createCedarEngine();
+  const newer: PolicyEngine = {
+    ...cedar,
+    async prepare(candidate) {
+      if (candidate.digest === stale) throw new RemitError("invalid-configuration", "no longer taken");
+      await cedar.prepare(candidate);
+    },
+  };
+  const upgraded = await replica(newer);
+  await expect(upgraded.control.refresh()).rejects.toThrow("no longer taken");
+  expect(() => upgraded.registry.current()).toThrow("has not been loaded");
+  const files = withText("policies/support/grants.cedar", "grants.all", "grants.every");
+  const { applied } = await upgraded.registry.apply({ files, actor: machine });
+  expect(applied).toBe(true);
+  expect(upgraded.registry.current().policies.get("support")?.sources[0]?.text).toContain("grants.every");
 });

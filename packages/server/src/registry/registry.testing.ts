@@ -5,6 +5,7 @@ import type { RunningControlState } from "../control/control-state.postgres.ts";
 import type { TestDatabase } from "../database/testing.ts";
 import type { LedgerParts } from "../ledger/ledger.testing.ts";
 import { createCedarEngine } from "../policy/cedar-engine.ts";
+import type { PolicyEngine } from "../policy/policy-engine.ts";
 import type { OfferedTool, Upstreams } from "../upstream/upstreams.ts";
 import { registryStore } from "./registry.postgres.ts";
 import { createRegistry } from "./registry.service.ts";
@@ -17,7 +18,7 @@ export type TestRegistry = {
   /** Entries that were committed. */
   entries: () => Promise<{ type: string; actor: string; data: LedgerEvent["data"] }[]>;
   /** Another server on the same database. */
-  replica: () => Promise<{ registry: RegistryService; control: RunningControlState }>;
+  replica: (engine?: PolicyEngine) => Promise<{ registry: RegistryService; control: RunningControlState }>;
 };
 
 /** A registry with everything real about it but its upstreams, unless they are given. */
@@ -26,7 +27,7 @@ export async function openRegistry(
   upstreams: Upstreams & Partial<TestUpstreams> = testUpstreams(),
 ): Promise<TestRegistry> {
   let ticks = 0;
-  async function replica() {
+  async function replica(engine: PolicyEngine = createCedarEngine()) {
     // A clock that stands still: a slow machine must not make a copy stale in the middle of a test.
     const control = createControlState({ database: test.database, monotonicMs: () => 0, onError: () => undefined });
     const registry = createRegistry({
@@ -35,10 +36,10 @@ export async function openRegistry(
       ledger: test.ledger,
       control,
       upstreams,
-      policyEngine: createCedarEngine(),
+      policyEngine: engine,
       now: () => new Date(Date.UTC(2026, 10, 21, 10, 0, 0, (ticks += 1))),
     });
-    await control.refresh();
+    await control.refresh().catch(() => undefined);
     return { registry, control };
   }
   return {
