@@ -1,4 +1,5 @@
 import type { Issue } from "@remit/contract";
+import { checkApprovers } from "../approval/check-approvers.ts";
 import { checkAccountability } from "./check-accountability.ts";
 import { checkGoverned } from "./check-governed.ts";
 import { checkNames } from "./check-names.ts";
@@ -52,5 +53,10 @@ export function assembleRegistry(documents: RegistryDocuments, context: Assemble
     },
     context.hash,
   );
+  const approvers = checkApprovers(registry).flatMap(({ kind, name, pointer, message }) => {
+    const document = index.get(kind, name);
+    return document === undefined ? [] : [issueAt(document.place, pointer, message)];
+  });
+  if (approvers.length > 0) return { type: "issues", issues: approvers };
   return { type: "registry", registry, warnings: accountability.warnings };
 }

@@ -1,6 +1,6 @@
-import type { Issue, TeamSpec } from "@remit/contract";
+import type { Issue } from "@remit/contract";
 import { issueAt } from "./registry-documents.ts";
-import type { DocumentIndex, Place, RegistryDocuments } from "./registry-documents.ts";
+import type { DocumentIndex, RegistryDocuments } from "./registry-documents.ts";
 
 /** Remit does not run ungoverned: there is policy, there is somebody to ask, and power comes after both. */
 export function checkGoverned(documents: RegistryDocuments, index: DocumentIndex): Issue[] {
@@ -30,20 +30,6 @@ function checkApproverTeams(index: DocumentIndex): Issue[] {
   const issues: Issue[] = [];
   for (const { spec, place } of index.all("workflow")) {
     const team = index.get("team", spec.approvers);
-    const accountable = index.get("agent", spec.agent)?.spec.accountable;
-    if (team?.spec.approval !== undefined && accountable !== undefined) {
-      const others = team.spec.members.filter((member) => member !== accountable && index.get("party", member)?.spec.active === true);
-      const known = team.spec.members.every((member) => index.get("party", member) !== undefined);
-      if (known && others.length === 0) {
-        issues.push(
-          issueAt(
-            place,
-            "/approvers",
-            `nobody in "${spec.approvers}" could approve but ${accountable}, who answers for ${spec.agent} and may not be the only one to say yes; add another active member`,
-          ),
-        );
-      }
-    }
     if (team !== undefined && team.spec.approval === undefined) {
       issues.push(
         issueAt(
@@ -66,38 +52,11 @@ function checkApproverTeams(index: DocumentIndex): Issue[] {
         ),
       );
     }
-    issues.push(...checkEscalation(index, spec, place));
-    const active = spec.members.filter((member) => index.get("party", member)?.spec.active === true);
-    const known = spec.members.every((member) => index.get("party", member) !== undefined);
-    if (known && active.length < spec.approval.quorum) {
-      issues.push(
-        issueAt(
-          place,
-          "/members",
-          `"${spec.name}" needs ${spec.approval.quorum} active ${spec.approval.quorum === 1 ? "member" : "members"} to approve anything and has ${active.length}; add members or lower the quorum`,
-        ),
-      );
+    if (spec.approval.escalateTo === undefined && spec.approval.escalateAfter !== undefined) {
+      issues.push(issueAt(place, "/approval/escalateAfter", `"${spec.name}" escalates to nobody: say to whom with escalateTo`));
     }
   }
   return issues;
-}
-
-function checkEscalation(index: DocumentIndex, { name, approval }: TeamSpec, place: Place): Issue[] {
-  if ((approval?.escalateTo === undefined) !== (approval?.escalateAfter === undefined)) {
-    const missing = approval?.escalateTo === undefined ? "escalateTo" : "escalateAfter";
-    return [issueAt(place, "/approval", `escalation needs both a team and a time: "${missing}" is missing`)];
-  }
-  const chain = [name];
-  for (let next = approval?.escalateTo; next !== undefined; next = index.get("team", next)?.spec.approval?.escalateTo) {
-    if (chain.includes(next)) {
-      // Said once, by the team that leads back to itself.
-      return next === name
-        ? [issueAt(place, "/approval/escalateTo", `escalation goes in a circle: ${[...chain, next].join(", ")}; end the chain somewhere`)]
-        : [];
-    }
-    chain.push(next);
-  }
-  return [];
 }
 
 /** First identity and a record, then somebody to ask, then power: no agent writes before a team can be asked for approval. */

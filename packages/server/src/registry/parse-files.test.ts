@@ -319,14 +319,26 @@ test.each<{ name: string; files: Record<string, string>; says: string[] }>([
       "teams/finance.yaml": "kind: team\nname: finance\nmembers: [cleo]\napproval:\n  escalateTo: support-lead\n  escalateAfter: PT1H\n",
     }),
     says: [
-      "teams/finance.yaml:5 /approval/escalateTo escalation goes in a circle: finance, support-lead, finance; end the chain somewhere",
-      "teams/support-lead.yaml:4 /approval/escalateTo escalation goes in a circle: support-lead, finance, support-lead; end the chain somewhere",
+      'teams/finance.yaml:5 /approval/escalateTo the escalation of "finance" goes in a circle: finance → support-lead → finance',
+      'teams/support-lead.yaml:4 /approval/escalateTo the escalation of "support-lead" goes in a circle: support-lead → finance → support-lead',
     ],
   },
   {
     name: "escalation without a time",
     files: withText("teams/support-lead.yaml", "quorum: 1", "quorum: 1\n  escalateTo: support-lead"),
-    says: ['teams/support-lead.yaml:4 /approval escalation needs both a team and a time: "escalateAfter" is missing'],
+    says: [
+      'teams/support-lead.yaml:6 /approval/escalateTo "support-lead" escalates to "support-lead", but never: say when with escalateAfter',
+    ],
+  },
+  {
+    name: "a gate that asks only who answers for the agent",
+    files: withFiles({
+      "teams/owners.yaml": "kind: team\nname: owners\nmembers: [ada]\napproval: {}\n",
+      "policies/support/gates.cedar": '@id("gate.owner") @approval("owners")\nforbid (principal, action, resource);\n',
+    }),
+    says: [
+      'agents/support-agent.yaml:4 /accountable nobody in "owners" could approve but ada, who answers for support-agent and may not be the only one to say yes; add another active member',
+    ],
   },
   {
     name: "nobody to ask but who answers for the agent",
@@ -338,7 +350,7 @@ test.each<{ name: string; files: Record<string, string>; says: string[] }>([
   {
     name: "a quorum that cannot be reached",
     files: withText("teams/support-lead.yaml", "quorum: 1", "quorum: 3"),
-    says: [expect.stringContaining('"support-lead" needs 3 active members') as string],
+    says: [expect.stringContaining('"support-lead" needs 3 active people') as string],
   },
 ])("[CTL-03][CTL-16][CTL-31][CTL-32][GOV-20][GOV-21] refuses what would be ungoverned: $name", ({ files, says }) => {
   expect(problems(files)).toEqual(says);
