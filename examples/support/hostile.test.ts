@@ -137,11 +137,11 @@ test.each<[string, string[]]>([
   ["ACC-3005", ["tickets.read no-grant"]],
   ["ACC-3009", ["tickets.read no-grant"]],
   ["LEG-4004", ["tickets.read no-grant"]],
-])("what is left of %s under the example's policies", async (ticketId, said) => {
+])("[CTL-13][CTL-25] what is left of %s under the example's policies", async (ticketId, said) => {
   expect(await triage(ticketId)).toEqual(said);
 });
 
-test("over the whole billing queue no mail leaves unasked and no stranger gains anything", async () => {
+test("[CTL-26][SAF-21] over the whole billing queue no mail leaves unasked and no stranger gains anything", async () => {
   const told: string[] = [];
   for (const { id } of seed.tickets.filter((ticket) => ticket.id.startsWith("BIL-"))) told.push(...(await triage(id)));
   expect(told.filter((line) => line.endsWith("done")).length).toBeGreaterThan(40);

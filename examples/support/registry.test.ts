@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { queues, readSeed } from "./helpdesk/seed.ts";
 import { assembleExample } from "./registry.testing.ts";
 
-test("the files of the example are one registry, without a remark", async () => {
+test("[CTL-16][CTL-31][CTL-32][GOV-20] the files of the example are one registry, without a remark", async () => {
   const assembled = await assembleExample();
   expect(assembled).toMatchObject({ type: "registry", warnings: [] });
   if (assembled.type !== "registry") return;
@@ -13,9 +13,14 @@ test("the files of the example are one registry, without a remark", async () => 
     ["support-observer", 0, null],
     ["support-triage", 2, null],
   ]);
+  for (const { spec } of registry.agents.values()) expect([spec.constraints.may, spec.constraints.never]).not.toContainEqual([]);
+  expect(registry.workflows.get("triage")).toMatchObject({
+    accountable: "ines",
+    responsibilities: { intent: "support", execution: "support-triage", constraints: "security" },
+  });
 });
 
-test("every customer's domain is known to the guard, and no stranger's", async () => {
+test("[CTL-25] every customer's domain is known to the guard, and no stranger's", async () => {
   const assembled = await assembleExample();
   const { customers } = await readSeed();
   const texts =
