@@ -11,13 +11,20 @@ const traceparentPattern = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
 
 /** Starts the span, below `TRACEPARENT` where one is set. Observing never breaks or holds up what it observes. */
 export async function startRunSpan(env: Environment, serviceName: string, workflow: string): Promise<RunSpan> {
-  const endpoint = env["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] ?? env["OTEL_EXPORTER_OTLP_ENDPOINT"] ?? "";
-  if (endpoint === "" || env["OTEL_SDK_DISABLED"] === "true") return silentSpan(env);
+  const endpoint = tracesEndpoint(env);
+  if (endpoint === null || env["OTEL_SDK_DISABLED"] === "true") return silentSpan(env);
   try {
-    return await exportedSpan(env, serviceName, workflow);
+    return await exportedSpan(env, endpoint, serviceName, workflow);
   } catch {
     return silentSpan(env);
   }
+}
+
+/** As the OpenTelemetry specification has it: the one for traces is whole, the common one is a base. */
+function tracesEndpoint(env: Environment): string | null {
+  const own = env["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] ?? "";
+  const base = env["OTEL_EXPORTER_OTLP_ENDPOINT"] ?? "";
+  return own !== "" ? own : base !== "" ? `${base.replace(/\/+$/, "")}/v1/traces` : null;
 }
 
 function silentSpan(env: Environment): RunSpan {
@@ -25,7 +32,7 @@ function silentSpan(env: Environment): RunSpan {
   return { traceparent: `00-${traceId}-${randomBytes(8).toString("hex")}-01`, end: () => Promise.resolve() };
 }
 
-async function exportedSpan(env: Environment, serviceName: string, workflow: string): Promise<RunSpan> {
+async function exportedSpan(env: Environment, endpoint: string, serviceName: string, workflow: string): Promise<RunSpan> {
   // Loaded only here: nobody else waits for it.
   const [api, { OTLPTraceExporter }, { resourceFromAttributes }, { TracerProvider, SimpleSpanProcessor }] = await Promise.all([
     import("@opentelemetry/api"),
@@ -35,7 +42,7 @@ async function exportedSpan(env: Environment, serviceName: string, workflow: str
   ]);
   const provider = new TracerProvider({
     resource: resourceFromAttributes({ "service.name": serviceName }),
-    spanProcessors: [new SimpleSpanProcessor({ exporter: new OTLPTraceExporter({ timeoutMillis: shutdownMs }) })],
+    spanProcessors: [new SimpleSpanProcessor({ exporter: new OTLPTraceExporter({ url: endpoint, timeoutMillis: shutdownMs }) })],
   });
   const parent = traceparentPattern.exec(env["TRACEPARENT"] ?? "");
   const context =
