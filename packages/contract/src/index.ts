@@ -13,6 +13,8 @@ export * from "./identity/login.ts";
 export * from "./json/json.ts";
 export * from "./ledger/entry.ts";
 export * from "./ledger/event.ts";
+export * from "./policy/policy-answer.ts";
+export * from "./policy/policy-question.ts";
 export * from "./registry/asset.ts";
 export * from "./registry/name.ts";
 export * from "./registry/plan.ts";

@@ -1,13 +1,11 @@
-import { RemitError } from "@remit/contract";
-import type { Decision, Issue } from "@remit/contract";
+import type { Decision } from "@remit/contract";
 import type { Registry } from "@remit/core";
 import { createBoundedCache } from "./bounded-cache.ts";
 import { createCedarEvaluator } from "./cedar-evaluator.ts";
 import { loadCedar } from "./cedar-module.ts";
 import type { Cedar } from "./compile.ts";
-import type { Finding } from "./compiled-policy.ts";
 import type { PolicyEngine } from "./policy-engine.ts";
-import { prepareRegistry } from "./prepared-registry.ts";
+import { preparedOrThrow, prepareRegistry } from "./prepared-registry.ts";
 import type { PreparedRegistry } from "./prepared-registry.ts";
 
 export type CedarEngineOptions = {
@@ -31,10 +29,7 @@ export function createCedarEngine(options: CedarEngineOptions = {}): PolicyEngin
     const under = preparing.get(registry.digest) ?? prepareRegistry(registry, evaluator);
     preparing.set(registry.digest, under);
     try {
-      const result = await under;
-      const errors = result.findings.filter((finding) => finding.severity === "error");
-      if (errors.length > 0) throw refused(errors);
-      prepared.set(registry.digest, result);
+      prepared.set(registry.digest, preparedOrThrow(await under));
     } finally {
       preparing.delete(registry.digest);
     }
@@ -54,12 +49,4 @@ export function createCedarEngine(options: CedarEngineOptions = {}): PolicyEngin
 
 function missing(policy: string): Decision {
   return { type: "deny", code: "policy-missing", reason: `The policy set ${policy} is not in force.`, policies: [], shadow: [] };
-}
-
-function refused(errors: readonly Finding[]): RemitError {
-  const issues = errors.map(({ severity: _severity, policy: _policy, ...issue }): Issue => issue);
-  const first = issues[0];
-  const where = first?.file === undefined ? "" : `${first.file}:${first.line ?? 1}: `;
-  const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : "";
-  return new RemitError("invalid-configuration", `The policies cannot come into force. ${where}${first?.message ?? ""}${more}`, { issues });
 }

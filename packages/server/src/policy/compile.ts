@@ -6,6 +6,7 @@ import { approvalUse } from "./approval-use.ts";
 import { conditionsOf, depthOf, everyNode, scopeOf } from "./cedar-expression.ts";
 import { wholeSchema } from "./cedar-schema.ts";
 import { splitPolicies } from "./cedar-text.ts";
+import { balanced } from "./condition-json.ts";
 import type { Statement } from "./cedar-text.ts";
 import type { CompiledPolicy, CompileRequest, CompileResult, CompiledSet, Finding, SetSources } from "./compiled-policy.ts";
 import { addReads, noReads } from "./reads.ts";
@@ -106,13 +107,11 @@ function compileStatement(cedar: Cedar, file: string, statement: Statement, guar
     const error = parsed.errors[0];
     return refuse(errorWords(error), lineOf(statement, error));
   }
-  const json = parsed.json;
+  const json = { ...parsed.json, conditions: parsed.json.conditions.map(({ kind, body }) => ({ kind, body: balanced(body) })) };
   const annotations = new Map(Object.entries(json.annotations ?? {}).map(([name, value]) => [name, (value as string | null) ?? ""]));
   const conditions = conditionsOf(json);
   if (conditions.some((condition) => depthOf(condition.body) > maxExpressionDepth))
-    return refuse(
-      `A condition is nested deeper than ${maxExpressionDepth}. Write a long chain of == as [a, b, c].contains(x), or as several policies.`,
-    );
+    return refuse(`A condition is nested deeper than ${maxExpressionDepth}; write it flatter, or as several policies.`);
   let inexact = false;
   for (const condition of conditions)
     everyNode(condition.body, (node) => {

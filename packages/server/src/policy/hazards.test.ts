@@ -159,6 +159,13 @@ describe("policy text that would corrupt the engine", () => {
     },
   );
 
+  test("[CTL-12] a list of two hundred alternatives is no nesting", async () => {
+    const list = Array.from({ length: 200 }, (_, index) => `context.input.currency == "C${index}"`).join(" || ");
+    const text = `${grant}@id("stop") forbid (principal, action == Remit::Action::"helpdesk__refund.create", resource) unless { ${list} };`;
+    expect(await decide(text, refund({ amountCents: 1, currency: "C199" }))).toMatchObject({ type: "allow" });
+    expect(await decide(text, refund({ amountCents: 1, currency: "C200" }))).toMatchObject({ code: "policy-stop" });
+  });
+
   test("[CTL-37] an instance that was corrupted all the same is replaced, and the same question is answered", async () => {
     const instances: ReturnType<typeof loadCedar>[] = [];
     const own = createCedarEngine({

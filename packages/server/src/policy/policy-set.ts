@@ -1,4 +1,4 @@
-import type { Context, Entities, TypeAndId } from "@cedar-policy/cedar-wasm/nodejs";
+import type { Context, Entities, Expr, PolicyJson, TypeAndId } from "@cedar-policy/cedar-wasm/nodejs";
 import type { Decision } from "@remit/contract";
 import { policyVerdict } from "@remit/core";
 import type { Evaluation, PolicyRequest, PolicyRule } from "@remit/core";
@@ -19,10 +19,15 @@ import type { ToolWords, Vocabulary } from "./vocabulary.ts";
 
 /** One policy set and the guard, ready to decide. */
 export type PolicySet = {
+  compiled: CompiledSet;
   decide(request: PolicyRequest): Decision;
   couldAllow(request: PolicyRequest): boolean;
   /** The policies whose heads hold of who asks for what and where, and what is known before the arguments are. */
-  slice(request: PolicyRequest): { policies: readonly CompiledPolicy[]; known: Known } | null;
+  slice(request: PolicyRequest): { policies: readonly CompiledPolicy[]; known: Known; possible: boolean } | null;
+  /** Which of the slice's policies apply, shadows too. Null when the question cannot be put. */
+  evaluate(request: PolicyRequest): Evaluation | null;
+  /** Conditions by name, each by itself: which hold, and which cannot be evaluated. Null when nothing can be said of this question. */
+  probe(request: PolicyRequest, conditions: ReadonlyMap<string, Expr>): Evaluation | null;
 };
 
 /** Policies of a slice as one question to Cedar. */
@@ -154,6 +159,7 @@ export function createPolicySet(deps: {
   }
 
   return {
+    compiled,
     decide(request) {
       const slice = sliceOf(request);
       if (slice === null) return unknownTool(request.tool, vocabulary);
@@ -187,6 +193,46 @@ export function createPolicySet(deps: {
     },
     slice(request) {
       return sliceOf(request);
+    },
+    evaluate(request) {
+      const slice = sliceOf(request);
+      if (slice === null) return null;
+      const inHand = vocabulary.teams.filter((team) => request.approvals.includes(team));
+      try {
+        const enforced = ask(slice, slice.enforced, "e", request, inHand);
+        const shadow = askShadow(slice, request, inHand);
+        return { satisfied: [...enforced.satisfied, ...shadow.satisfied], errors: [...enforced.errors, ...shadow.errors] };
+      } catch (error) {
+        if (error instanceof Unreadable || error instanceof CedarFailure) return null;
+        throw error;
+      }
+    },
+    probe(request, conditions) {
+      const slice = sliceOf(request);
+      const tool = vocabulary.tools.get(request.tool);
+      if (slice === null || tool === undefined) return null;
+      const reads = noReads();
+      for (const policy of slice.policies) mergeReads(reads, policy.reads);
+      const context = projectType(contextType(tool), reads);
+      const head = { principal: { op: "All" }, action: { op: "All" }, resource: { op: "All" } } as const;
+      const policyOf = (body: Expr): PolicyJson => ({ effect: "permit", ...head, conditions: [{ kind: "when", body }] });
+      const set: PreparedSet = {
+        key: `${deps.digest}/${compiled.name}/probe/${tool.name}/${JSON.stringify([...conditions])}`,
+        policies: () => Object.fromEntries([...conditions].map(([name, body]) => [name, policyOf(body)])),
+        schema: () => questionSchema({ ...tool, effect: request.effect }, context, vocabulary.teams),
+      };
+      try {
+        return ask(
+          slice,
+          { set, context },
+          `p${set.key}`,
+          request,
+          vocabulary.teams.filter((team) => request.approvals.includes(team)),
+        );
+      } catch (error) {
+        if (error instanceof Unreadable || error instanceof CedarFailure) return null;
+        throw error;
+      }
     },
   };
 }

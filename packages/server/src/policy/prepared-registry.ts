@@ -1,14 +1,23 @@
+import { RemitError } from "@remit/contract";
+import type { Issue } from "@remit/contract";
 import type { Registry } from "@remit/core";
 import type { CedarEvaluator } from "./cedar-evaluator.ts";
 import { compileInWorker } from "./compile-in-worker.ts";
-import type { CompileResult, Finding } from "./compiled-policy.ts";
+import type { CompiledSet, CompileResult, Finding } from "./compiled-policy.ts";
 import { createPolicySet } from "./policy-set.ts";
 import type { PolicySet } from "./policy-set.ts";
 import { vocabularyOf } from "./vocabulary.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
 /** A registry's policies, compiled. With an error among the findings it has no sets. */
-export type PreparedRegistry = { vocabulary: Vocabulary; sets: ReadonlyMap<string, PolicySet>; findings: readonly Finding[] };
+export type PreparedRegistry = {
+  registry: Registry;
+  vocabulary: Vocabulary;
+  sets: ReadonlyMap<string, PolicySet>;
+  findings: readonly Finding[];
+  /** Another set over the same words; `digest` names it among all that were ever prepared. */
+  open(set: CompiledSet, digest: string): PolicySet;
+};
 
 export async function prepareRegistry(registry: Registry, evaluator: CedarEvaluator): Promise<PreparedRegistry> {
   const vocabulary = vocabularyOf(registry);
@@ -22,9 +31,22 @@ export async function prepareRegistry(registry: Registry, evaluator: CedarEvalua
     sets: [...registry.policies].map(([name, policy]) => ({ name, sources: policy.sources })),
   });
   findings.push(...compiled.findings);
-  if (findings.some((finding) => finding.severity === "error")) return { vocabulary, sets: new Map(), findings };
-  const sets = compiled.sets.map(
-    (set) => [set.name, createPolicySet({ compiled: set, vocabulary, digest: registry.digest, evaluator })] as const,
-  );
-  return { vocabulary, sets: new Map(sets), findings };
+  const open = (set: CompiledSet, digest: string = registry.digest) => createPolicySet({ compiled: set, vocabulary, digest, evaluator });
+  if (findings.some((finding) => finding.severity === "error")) return { registry, vocabulary, sets: new Map(), findings, open };
+  return { registry, vocabulary, sets: new Map(compiled.sets.map((set) => [set.name, open(set)])), findings, open };
+}
+
+/** @throws RemitError `invalid-configuration` with every error among the findings */
+export function preparedOrThrow(prepared: PreparedRegistry): PreparedRegistry {
+  const errors = prepared.findings.filter((finding) => finding.severity === "error");
+  if (errors.length > 0) throw refused(errors);
+  return prepared;
+}
+
+function refused(errors: readonly Finding[]): RemitError {
+  const issues = errors.map(({ severity: _severity, policy: _policy, ...issue }): Issue => issue);
+  const first = issues[0];
+  const where = first?.file === undefined ? "" : `${first.file}:${first.line ?? 1}: `;
+  const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : "";
+  return new RemitError("invalid-configuration", `The policies cannot come into force. ${where}${first?.message ?? ""}${more}`, { issues });
 }
