@@ -1,1 +1,3 @@
-export {};
+export { examine } from "./database/doctor.ts";
+export type { Finding } from "./database/finding.ts";
+export { startEmbeddedPostgres } from "./database/embedded-postgres.ts";

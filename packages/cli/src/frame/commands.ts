@@ -5,6 +5,11 @@ type Entry = { name: string; summary: string; load: () => Promise<DefineCommand>
 /** Every command. Only the one that is called is loaded: starting must stay fast. */
 export const commands: readonly Entry[] = [
   {
+    name: "doctor",
+    summary: "say what is wrong, and what to do",
+    load: async () => (await import("../up/doctor.command.ts")).defineDoctor,
+  },
+  {
     name: "status",
     summary: "what is running, waiting and halted",
     load: async () => (await import("../up/status.command.ts")).defineStatus,
@@ -28,6 +33,11 @@ export const commands: readonly Entry[] = [
     name: "tools",
     summary: "tools, and what upstreams changed about them",
     load: async () => (await import("../registry/tools.command.ts")).defineTools,
+  },
+  {
+    name: "policy",
+    summary: "lint, test and question policies",
+    load: async () => (await import("../policy/policy.command.ts")).definePolicy,
   },
   {
     name: "run",

@@ -1,0 +1,79 @@
+import type { Command } from "commander";
+import { z } from "zod";
+import { example } from "../frame/command.ts";
+import type { Run } from "../frame/command.ts";
+import type { Frame } from "../frame/frame.ts";
+import { safeLine } from "../terminal/safe-text.ts";
+import { chosenDataDir } from "./data-dir.ts";
+
+type Finding = { check: string; ok: boolean; message: string; fix: string | null };
+
+const healthSchema = z.object({
+  items: z.array(z.looseObject({ upstream: z.string(), state: z.string(), restarts: z.number(), error: z.string().nullable() })),
+});
+
+export function defineDoctor(command: Command, run: Run): void {
+  command
+    .description("look at the database, the server and the upstreams; say what is wrong and how to mend it; exits 1 when something is")
+    .option("--data-dir <folder>", "whose database (default: REMIT_DATA_DIR, else .remit here)")
+    .action((options: { dataDir?: string }) => run((frame) => doctor(frame, options)));
+  example(command, "remit doctor", "remit doctor --json");
+}
+
+async function doctor(frame: Frame, options: { dataDir?: string }): Promise<number> {
+  const { examine } = await import("@remit/server");
+  const databaseUrl = frame.around.env["DATABASE_URL"];
+  const findings: Finding[] = [
+    ...(await examine({
+      dataFolder: chosenDataDir(frame.around, options.dataDir),
+      ...(databaseUrl === undefined || databaseUrl === "" ? {} : { url: databaseUrl }),
+    })),
+    ...(await examineServer(frame)),
+  ];
+  const { terminal } = frame;
+  frame.terminal.answer({ findings }, () =>
+    findings.flatMap((finding) => [
+      `${finding.ok ? terminal.style("green", "✓") : terminal.style("red", "✗")} ${finding.check}: ${safeLine(finding.message)}`,
+      ...(finding.fix === null ? [] : [`    ${safeLine(finding.fix)}`]),
+    ]),
+  );
+  return findings.every((finding) => finding.ok) ? 0 : 1;
+}
+
+async function examineServer(frame: Frame): Promise<Finding[]> {
+  const client = await frame.client();
+  let ready: { status: number; text: string };
+  try {
+    ready = await client.raw("GET", "/readyz");
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    return [{ check: "server", ok: false, message, fix: "Start one with: remit up" }];
+  }
+  if (ready.status !== 200) {
+    return [
+      {
+        check: "server",
+        ok: false,
+        message: `${client.url} is not ready: ${ready.text.slice(0, 500)}`,
+        fix: "The server's own output says why.",
+      },
+    ];
+  }
+  const server = { check: "server", ok: true, message: `${client.url} is ready`, fix: null };
+  try {
+    const { items } = await client.send({ path: "/v1/upstreams", response: healthSchema });
+    return [
+      server,
+      ...items.map((one) => ({
+        check: `upstream ${one.upstream}`,
+        ok: one.state === "ready",
+        message: `${one.state}${one.error === null ? "" : `: ${one.error}`}, restarted ${one.restarts} times`,
+        fix:
+          one.state === "ready" ? null : "Its command, folder and environment are in the registry; its last words are in the server's log.",
+      })),
+    ];
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    return [server, { check: "upstreams", ok: false, message, fix: "Log in, so that they can be asked for." }];
+  }
+}
