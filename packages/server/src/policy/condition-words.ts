@@ -20,9 +20,8 @@ export function conditionWords(node: Expression): string {
       return base === null ? `${words(node.of)} has ${node.names.join(".")}` : `${pathInWords([...base, ...node.names])} is given`;
     }
     case "&&":
-      return `${bracket(node.left)} and ${bracket(node.right)}`;
     case "||":
-      return `${bracket(node.left)} or ${bracket(node.right)}`;
+      return chainWords(operands(node, node.op), node.op);
     case "!":
       return negated(node.of);
     case "neg":
@@ -45,7 +44,7 @@ export function conditionWords(node: Expression): string {
     case "*":
       return `${words(node.left)} ${node.op} ${words(node.right)}`;
     case "like":
-      return `${words(node.of)} looks like ${JSON.stringify(node.pattern.map((part) => (part === "*" ? "*" : part.text)).join(""))}`;
+      return `${words(node.of)} looks like ${patternWords(node)}`;
     case "is":
       return `${words(node.of)} is ${article(kindWords[node.type] ?? node.type)}${node.within === null ? "" : ` in ${words(node.within)}`}`;
     case "if":
@@ -72,7 +71,12 @@ export function negated(node: Expression): string {
     case ">=":
       return conditionWords({ ...node, op: opposite[node.op] });
     case "||":
-      return `${bracket({ op: "!", of: node.left })} and ${bracket({ op: "!", of: node.right })}`;
+      return chainWords(
+        operands(node, "||").map((operand) => ({ op: "!", of: operand })),
+        "&&",
+      );
+    case "like":
+      return `${conditionWords(node.of)} does not look like ${patternWords(node)}`;
     case "has":
       return conditionWords(node).replace(/ is given$/, " is not given");
     case "literal":
@@ -80,6 +84,35 @@ export function negated(node: Expression): string {
     default:
       return `not (${conditionWords(node)})`;
   }
+}
+
+type Like = Extract<Expression, { op: "like" }>;
+
+/** More patterns than these are counted, not listed. */
+const shownPatterns = 5;
+
+function operands(node: Expression, op: "&&" | "||"): Expression[] {
+  return node.op === op && "left" in node ? [...operands(node.left, op), ...operands(node.right, op)] : [node];
+}
+
+function chainWords(nodes: readonly Expression[], op: "&&" | "||"): string {
+  return patternList(nodes, op) ?? nodes.map(bracket).join(op === "&&" ? " and " : " or ");
+}
+
+/** A list of patterns for one text, as one: "looks like one of …", or of what is denied, "looks like none of …". */
+function patternList(nodes: readonly Expression[], op: "&&" | "||"): string | null {
+  const likes = nodes.flatMap((node): Like[] => {
+    const inner = op === "||" ? node : node.op === "!" ? node.of : node;
+    return inner.op === "like" && (op === "||" || node.op === "!") ? [inner] : [];
+  });
+  const subjects = new Set(likes.map((like) => conditionWords(like.of)));
+  if (likes.length < 3 || likes.length < nodes.length || subjects.size !== 1) return null;
+  const more = likes.length > shownPatterns ? ` and ${likes.length - shownPatterns} more` : "";
+  return `${[...subjects].join("")} looks like ${op === "||" ? "one" : "none"} of ${likes.slice(0, shownPatterns).map(patternWords).join(", ")}${more}`;
+}
+
+function patternWords(node: Like): string {
+  return JSON.stringify(node.pattern.map((part) => (part === "*" ? "*" : part.text)).join(""));
 }
 
 function bracket(node: Expression): string {

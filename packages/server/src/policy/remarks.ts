@@ -12,7 +12,7 @@ export function remarks(policy: CompiledPolicy, vocabulary: Vocabulary): Finding
   const findings: Finding[] = [];
   const say = (severity: Finding["severity"], message: string) =>
     findings.push({ severity, file: policy.file, line: policy.line, policy: policy.rule.id, message: `${policy.rule.id}: ${message}` });
-  const tools = [...vocabulary.tools.values()].filter((tool) => scopeHolds(policy.action, actionEntity(tool.name), actionAncestors(tool)));
+  const tools = toolsOf(policy, vocabulary);
 
   if (policy.rule.kind === "gate" && !vocabulary.teams.includes(policy.rule.team))
     say("error", `@approval names ${policy.rule.team}, and no team of that name can approve (it needs an approval: block).`);
@@ -28,6 +28,7 @@ export function remarks(policy: CompiledPolicy, vocabulary: Vocabulary): Finding
   if (policy.rule.kind === "grant" && policy.principal.within === null && !mentions(policy, "principal"))
     say("warning", 'permits every agent. Name a role: principal in Remit::Role::"…".');
   if (tools.length === 0) say("warning", "applies to no registered tool.");
+  else if (isUnpinned(policy, vocabulary)) say("note", "could not be checked against arguments: no schema of its tools is pinned yet.");
   const agents = [...vocabulary.agents].map(([name, roles]) => ({
     self: { type: "Remit::Agent", id: name },
     ancestors: new Set([
@@ -39,6 +40,16 @@ export function remarks(policy: CompiledPolicy, vocabulary: Vocabulary): Finding
   for (const unknown of unknownNames(policy, vocabulary)) say("warning", `${unknown} is not registered.`);
   impossible(policy, tools, say);
   return findings;
+}
+
+function toolsOf(policy: CompiledPolicy, vocabulary: Vocabulary): ToolWords[] {
+  return [...vocabulary.tools.values()].filter((tool) => scopeHolds(policy.action, actionEntity(tool.name), actionAncestors(tool)));
+}
+
+/** It applies to tools, and of none of them is anything known. */
+export function isUnpinned(policy: CompiledPolicy, vocabulary: Vocabulary): boolean {
+  const tools = toolsOf(policy, vocabulary);
+  return tools.length > 0 && tools.every((tool) => tool.input === null);
 }
 
 export function actionEntity(tool: string) {
