@@ -1,8 +1,8 @@
 import type { Decision, JsonObject } from "@remit/contract";
 import type { PolicyRequest, Registry } from "@remit/core";
-import { createCedarEngine } from "@remit/server/testing";
+import { createCedarEngine, createPolicyWorkbench, parseFiles } from "@remit/server/testing";
 import { beforeAll, expect, test } from "vitest";
-import { assembleExample } from "./registry.testing.ts";
+import { assembleExample, exampleFiles } from "./registry.testing.ts";
 
 const engine = createCedarEngine();
 let registry: Registry;
@@ -147,6 +147,17 @@ test("the shadow policy says what it would have done, and does nothing", () => {
   const decision = decide("refund.create", refund(8000));
   expect(decision).toMatchObject({ type: "allow", shadow: [{ policy: "shadow.refund_over_40_usd", verdict: "require-approval" }] });
   expect(decide("refund.create", refund(4000)).shadow).toEqual([]);
+});
+
+test("[CTL-12] the cases beside the policies pass and notice every small change of them, and nothing is to be said against the policies", async () => {
+  const parsed = parseFiles(await exampleFiles());
+  if (parsed.type === "issues") throw new Error(JSON.stringify(parsed.issues));
+  const workbench = createPolicyWorkbench();
+  const report = await workbench.test(registry, parsed.policyTests);
+  expect(report.cases.filter((one) => !one.ok)).toEqual([]);
+  expect(report.passed).toBeGreaterThan(40);
+  expect(report.mutation.survivors).toEqual([]);
+  expect((await workbench.lint(registry)).filter((finding) => finding.severity !== "note")).toEqual([]);
 });
 
 function decideFacts(amountToday: number): PolicyRequest["facts"] {

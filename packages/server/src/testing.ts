@@ -2,3 +2,4 @@
 export { openTestDatabase } from "./database/testing.ts";
 export { parseFiles } from "./registry/parse-files.ts";
 export { createCedarEngine } from "./policy/cedar-engine.ts";
+export { createPolicyWorkbench } from "./policy/policy-workbench.ts";
