@@ -1,8 +1,15 @@
 import { z } from "zod";
+import { digestSchema } from "../id/id.ts";
+import { nameSchema } from "../registry/name.ts";
 
-/** Where a request is. `granted` is still unused; `consumed` has authorised its one execution; `stale` was granted but policy had changed when it was to run. */
+/**
+ * Where a request is. `granted` is still unused; `consumed` has authorised its one execution; `stale` was granted but policy had changed
+ * when it was to run; a grant that is not used in time becomes `expired`.
+ */
 export const approvalStateSchema = z.enum(["pending", "granted", "denied", "expired", "cancelled", "consumed", "stale"]);
 export type ApprovalState = z.infer<typeof approvalStateSchema>;
+
+const voteWordSchema = z.enum(["approve", "deny"]);
 
 /** A request for approval as people see it. Everything that they need to decide, and exactly what would run. */
 export const approvalViewSchema = z.object({
@@ -15,7 +22,7 @@ export const approvalViewSchema = z.object({
   effect: z.enum(["read", "propose", "write"]),
   reversibility: z.enum(["none", "compensable", "reversible"]),
   environment: z.string(),
-  /** The canonical arguments, whole. Never shortened: what is shown is what runs. `null` once erased. */
+  /** The canonical arguments, whole. Never shortened: what is shown is what runs. `null` once erased, or where the reader may not see them. */
   arguments: z.record(z.string(), z.unknown()).nullable(),
   agent: z.string(),
   accountable: z.string(),
@@ -29,14 +36,41 @@ export const approvalViewSchema = z.object({
     z.object({
       team: z.string(),
       quorum: z.int(),
+      /** Teams that were asked besides, because nobody answered in time; their members are among the eligible. */
+      escalatedTo: z.array(z.string()),
       eligible: z.array(z.string()),
-      votes: z.array(z.object({ party: z.string(), vote: z.enum(["approve", "deny"]), at: z.string(), comment: z.string().nullable() })),
+      votes: z.array(z.object({ party: z.string(), vote: voteWordSchema, at: z.string(), comment: z.string().nullable() })),
     }),
   ),
+  /** Votes that were handed on: `to` decides in place of `from`. */
+  delegations: z.array(z.object({ from: z.string(), to: z.string(), at: z.string() })),
   requestedAt: z.string(),
   expiresAt: z.string(),
+  /** When it was granted, denied, cancelled or expired. */
+  decidedAt: z.string().nullable(),
+  /** Why it ended, where somebody or something said why. */
+  endedReason: z.string().nullable(),
   link: z.string(),
   /** How the action ended, once it has. */
   outcome: z.string().nullable(),
+  /** What the reader may do with it now, and has said already. */
+  you: z.object({ mayVote: z.boolean(), mayDelegate: z.boolean(), mayCancel: z.boolean(), vote: voteWordSchema.nullable() }),
 });
 export type ApprovalView = z.infer<typeof approvalViewSchema>;
+
+const wordsSchema = z.string().trim().min(1).max(2_000);
+
+/** One person's decision on exactly what was shown. */
+export const voteSchema = z.strictObject({
+  vote: voteWordSchema,
+  /** The digest of the view that was shown. */
+  digest: digestSchema,
+  comment: wordsSchema.optional(),
+});
+export type VoteInput = z.infer<typeof voteSchema>;
+
+/** Handing one's vote on a request to somebody else. */
+export const delegateSchema = z.strictObject({ to: nameSchema });
+
+/** Withdrawing a request. */
+export const cancelSchema = z.strictObject({ reason: wordsSchema });

@@ -46,3 +46,6 @@ export type WaitingActions = {
     end: { state: "rejected" | "expired" | "cancelled"; reason: string; actor: string; at: Date },
   ): Promise<void>;
 };
+
+/** A read model of the action path: how actions ended, in words for people. Those that have not are absent. */
+export type ActionOutcomes = { outcomes(actionIds: readonly Id<"action">[]): Promise<ReadonlyMap<Id<"action">, string>> };

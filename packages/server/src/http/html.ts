@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { FastifyReply } from "fastify";
+import { style } from "./page-style.ts";
 
 /** Text that is HTML already. Only {@link html} makes it. */
 export type Html = { readonly html: string };
@@ -37,18 +38,6 @@ export function sendPage(reply: FastifyReply, title: string, content: Html, stat
     )
     .send(page.html);
 }
-
-const style = `
-:root { color-scheme: light dark; --line: light-dark(#d5d5d5, #444); --soft: light-dark(#f6f6f6, #222); }
-body { font: 16px/1.5 system-ui, sans-serif; margin: 0; }
-main { max-width: 56rem; margin: 0 auto; padding: 2rem 1rem; }
-table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; vertical-align: top; padding: .4rem .6rem; border-bottom: 1px solid var(--line); }
-pre { background: var(--soft); padding: 1rem; overflow-x: auto; white-space: pre-wrap; overflow-wrap: anywhere; }
-button { font: inherit; padding: .5rem 1rem; cursor: pointer; }
-textarea, input { font: inherit; padding: .4rem; }
-form { display: inline-block; margin: 0 .5rem .5rem 0; }
-`;
 
 const escapes: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
 
