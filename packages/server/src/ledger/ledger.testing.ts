@@ -57,3 +57,19 @@ export function testId<Kind extends "entry" | "action" | "run" | "approval">(kin
 export function testEntry(type: EntryType = "action-denied", more: Partial<NewEntry> = {}): NewEntry {
   return { id: testId("entry"), type, at: new Date().toISOString(), actor: "agent:triage", data: { reason: "no grant" }, ...more };
 }
+
+/** Entries in batches of their own: each batch under one checkpoint. */
+export async function fill(
+  parts: LedgerParts & { database: Database },
+  batches: readonly number[],
+  more: (seq: number) => Partial<NewEntry> = () => ({}),
+): Promise<NewEntry[]> {
+  const entries: NewEntry[] = [];
+  for (const count of batches) {
+    const batch = Array.from({ length: count }, (_, index) => testEntry("action-denied", more(entries.length + index)));
+    await parts.database.transaction((transaction) => parts.ledger.append(transaction, batch));
+    await parts.sequencer.flushed();
+    entries.push(...batch);
+  }
+  return entries;
+}

@@ -1,0 +1,33 @@
+import type { EntryColumns, Tile } from "@remit/core";
+
+/** The rows of a ledger as they are stored, for whoever checks them. Nothing here is trusted. */
+export type LedgerRows = {
+  /** How far it goes, in one snapshot. */
+  extent(): Promise<Extent>;
+  /** Checkpoints of more than `size` entries, in order. */
+  checkpointsAfter(size: number, limit: number): Promise<CheckpointRow[]>;
+  /** Leaves from `seq` up to `end`, not including it, in order. */
+  leaves(seq: number, end: number, limit: number): Promise<LeafRow[]>;
+  payloadsOf(entryIds: readonly string[]): Promise<{ entryId: string; name: string; subject: string; length: number }[]>;
+  ciphertexts(places: readonly { entryId: string; name: string }[]): Promise<{ entryId: string; name: string; ciphertext: Buffer }[]>;
+  /** Full tiles of one level, in order. */
+  tiles(level: number, from: number, to: number): Promise<Tile[]>;
+  /** Entries that happened before `time` and have no leaf. */
+  neverSequenced(time: Date, limit: number): Promise<string[]>;
+  /** Payloads of no entry. */
+  strayPayloads(limit: number): Promise<{ entryId: string; name: string }[]>;
+  /** The public keys that sign checkpoints, SubjectPublicKeyInfo in DER. */
+  publicKeys(): Promise<Buffer[]>;
+};
+
+export type Extent = { size: number; leaves: number; firstLeaf: number; pending: number; tilesBeyond: number };
+
+export type CheckpointRow = { size: number; root: Buffer; note: string; leaves: Buffer };
+
+export type LeafRow = {
+  seq: number;
+  entryId: string;
+  leafHash: Buffer;
+  /** Null: there is no entry of this id. */
+  entry: { body: Buffer; columns: Omit<EntryColumns, "at">; atMs: string } | null;
+};
