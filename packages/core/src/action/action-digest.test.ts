@@ -6,7 +6,6 @@ import { type ActionIdentity, actionDigestText } from "./action-digest.ts";
 
 const identity: ActionIdentity = {
   agent: "triage",
-  version: "a".repeat(64),
   environment: "staging",
   runId: null,
   tool: "helpdesk__send_email",
@@ -18,7 +17,6 @@ const identity: ActionIdentity = {
 test("[CTL-26] any member that differs makes another action", () => {
   const others: Partial<ActionIdentity>[] = [
     { agent: "other" },
-    { version: "c".repeat(64) },
     { environment: "production" },
     { runId: "run_1" },
     { tool: "helpdesk__refund.create" },

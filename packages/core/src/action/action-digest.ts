@@ -3,9 +3,8 @@ import { canonicalJson } from "../canonical/canonical-json.ts";
 
 /** What exactly an action is. An approval of it is an approval of all of this, and of nothing else. */
 export type ActionIdentity = {
+  /** Not its version: what was asked for is fixed here, and whether it may still happen is decided again when it is to run. */
   agent: string;
-  /** Digest of the agent's version: a changed prompt, tool or policy is another agent. */
-  version: Digest;
   environment: string;
   runId: string | null;
   tool: string;

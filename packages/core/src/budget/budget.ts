@@ -4,11 +4,11 @@ import type { LocalTime } from "../calendar/calendar.ts";
 /** One window of one budget: what was spent, and what is reserved by actions in flight. Counts or minor units; never fractions. */
 export type BudgetWindow = { key: string; spent: number; reserved: number };
 
-/** What one action takes from a window. */
-export type Reservation = { key: string; amount: number };
+/** What one action takes from a window: one of its actions, or so much of its amount. */
+export type Reservation = { key: string; amount: number; counts: "actions" | "amount" };
 
 /** A window with its limit, as one action would draw on it. */
-export type Draw = Reservation & { limit: number; policy: string; counts: "actions" | "amount"; per: "minute" | "hour" | "day" };
+export type Draw = Reservation & { limit: number; policy: string; per: "minute" | "hour" | "day" };
 
 export type Cap = Extract<Obligation, { type: "cap" }>;
 
@@ -61,28 +61,39 @@ export function overdrawn(windows: ReadonlyMap<string, BudgetWindow>, draws: rea
 
 /** Windows after an action has reserved. */
 export function reserve(windows: ReadonlyMap<string, BudgetWindow>, reservations: readonly Reservation[]): Map<string, BudgetWindow> {
-  return change(windows, reservations, (window, amount) => ({ ...window, reserved: window.reserved + amount }));
+  return change(windows, reservations, (window, { amount }) => ({ ...window, reserved: window.reserved + amount }));
 }
 
-/** Windows after an action has ended: what it reserved is spent, or given back when nothing can have happened. */
+/** Windows after a reservation that came to nothing has been taken back. */
+export function release(windows: ReadonlyMap<string, BudgetWindow>, reservations: readonly Reservation[]): Map<string, BudgetWindow> {
+  return change(windows, reservations, (window, { amount }) => ({ ...window, reserved: window.reserved - amount }));
+}
+
+/**
+ * Windows after an action has ended. An amount is spent unless it is certain that nothing was moved; an action was an action
+ * however it ended, or failing calls would never meet a rate.
+ */
 export function settle(
   windows: ReadonlyMap<string, BudgetWindow>,
   reservations: readonly Reservation[],
-  spent: boolean,
+  amountSpent: boolean,
 ): Map<string, BudgetWindow> {
-  return change(windows, reservations, (window, amount) => ({
+  return change(windows, reservations, (window, { amount, counts }) => ({
     ...window,
     reserved: window.reserved - amount,
-    spent: window.spent + (spent ? amount : 0),
+    spent: window.spent + (counts === "actions" || amountSpent ? amount : 0),
   }));
 }
 
 function change(
   windows: ReadonlyMap<string, BudgetWindow>,
   reservations: readonly Reservation[],
-  apply: (window: BudgetWindow, amount: number) => BudgetWindow,
+  apply: (window: BudgetWindow, reservation: Reservation) => BudgetWindow,
 ): Map<string, BudgetWindow> {
   const changed = new Map(windows);
-  for (const { key, amount } of reservations) changed.set(key, apply(changed.get(key) ?? { key, spent: 0, reserved: 0 }, amount));
+  for (const reservation of reservations) {
+    const { key } = reservation;
+    changed.set(key, apply(changed.get(key) ?? { key, spent: 0, reserved: 0 }, reservation));
+  }
   return changed;
 }

@@ -1,10 +1,10 @@
 import { type Caller, type Decision, type ErrorCode, type Id, RemitError } from "@remit/contract";
-import { type BudgetWindow, type Reservation, overdrawn, reserve, settle } from "@remit/core";
+import { type BudgetWindow, type Reservation, overdrawn, release, reserve, settle } from "@remit/core";
 import type { Approvals } from "../approval/approvals.ts";
 import type { Database, Transaction } from "../database/database.ts";
 import { createGroupCommit } from "../database/group-commit.ts";
 import type { Committed, Ledger } from "../ledger/ledger.ts";
-import type { ActionJournal, ActionRow, Begin, Begun, Counted, End, StoredReservations } from "./action.journal.ts";
+import type { ActionJournal, ActionRow, Begin, Begun, Counted, End } from "./action.journal.ts";
 import { denialOfRun, lockRuns, takeFromRuns } from "./run-limit.postgres.ts";
 import { lockWindows, writeWindows } from "./budget-window.postgres.ts";
 
@@ -35,7 +35,7 @@ export function createActionJournal(options: ActionJournalOptions): ActionJourna
     begin: (begin) => begins.submit(begin),
     finish: (end) => ends.submit(end),
     read: (id) => readAction(database, id),
-    endLost: (entry) =>
+    endLost: (entries) =>
       database.transaction(async (transaction) => {
         const lost = await transaction.query<Row>({ name: "action-lost", text: selectLost });
         const rows = lost.map(toActionRow);
@@ -44,9 +44,9 @@ export function createActionJournal(options: ActionJournalOptions): ActionJourna
           state: "unknown",
           code: "outcome-unknown",
           reason: "the server that executed it died; whether it happened is not known",
-          entry: entry(row),
+          ...entries(row),
           resultEntry: null,
-          spent: true,
+          amountSpent: true,
         }));
         const changed = await finishAll(transaction, options.ledger, ended);
         return rows.filter((_, index) => changed[index]);
@@ -95,7 +95,7 @@ async function beginAll(transaction: Transaction, options: ActionJournalOptions,
     const over = overdrawn(windows, draws);
     if (over !== null) {
       // Nobody is asked for an approval that the budget would refuse anyway.
-      windows = settle(windows, item.reservations, false);
+      windows = release(windows, item.reservations);
       if (item.begin.action.caller.run !== null && item.begin.grant === null) {
         const run = runs.get(item.begin.action.caller.run.id);
         if (run !== undefined) run.actionsUsed -= 1;
@@ -110,7 +110,7 @@ async function beginAll(transaction: Transaction, options: ActionJournalOptions,
       };
     } else if (item.decision.type === "allow") {
       windows = reserve(windows, draws);
-      item.reservations = [...item.reservations, ...draws.map(({ key, amount }) => ({ key, amount }))];
+      item.reservations = [...item.reservations, ...draws.map(({ key, amount, counts }) => ({ key, amount, counts }))];
     }
   }
 
@@ -119,7 +119,7 @@ async function beginAll(transaction: Transaction, options: ActionJournalOptions,
     const { grant, action } = item.begin;
     if (item.decision.type === "allow") {
       if (await options.approvals.consume(transaction, grant.approvalId, action.digest)) continue;
-      windows = settle(windows, item.reservations, false);
+      windows = release(windows, item.reservations);
       item.reservations = [];
       results[item.index] = { type: "gone" };
     } else {
@@ -201,10 +201,10 @@ function countedFrom(windows: ReadonlyMap<string, BudgetWindow>, { counted }: Be
 function countedReservations({ counted, amount }: Begin): Reservation[] {
   if (counted === null) return [];
   const counts = [
-    { key: counted.minute, amount: 1 },
-    { key: counted.day, amount: 1 },
+    { key: counted.minute, amount: 1, counts: "actions" as const },
+    { key: counted.day, amount: 1, counts: "actions" as const },
   ];
-  return amount === null ? counts : [...counts, { key: counted.amount, amount }];
+  return amount === null ? counts : [...counts, { key: counted.amount, amount, counts: "amount" as const }];
 }
 
 type Decided = { begin: Begin; decision: Decision; reservations: Reservation[] };
@@ -271,7 +271,7 @@ async function updateGranted(transaction: Transaction, instance: string, decided
 
 async function finishAll(transaction: Transaction, ledger: Ledger, batch: readonly End[]): Promise<boolean[]> {
   if (batch.length === 0) return [];
-  const rows = await transaction.query<{ id: string; reservations: StoredReservations }>({ name: "action-finish", text: finishSql }, [
+  const rows = await transaction.query<{ id: string; reservations: Reservation[] }>({ name: "action-finish", text: finishSql }, [
     batch.map(({ actionId }) => actionId),
     batch.map(({ state }) => state),
     batch.map(({ code }) => code),
@@ -284,12 +284,12 @@ async function finishAll(transaction: Transaction, ledger: Ledger, batch: readon
   const keys = [...reservations.values()].flat().map(({ key }) => key);
   if (keys.length > 0) {
     let windows = await lockWindows(transaction, keys);
-    for (const { actionId, spent } of ended) windows = settle(windows, reservations.get(actionId) ?? [], spent);
+    for (const { actionId, amountSpent } of ended) windows = settle(windows, reservations.get(actionId) ?? [], amountSpent);
     await writeWindows(transaction, windows, new Set(keys));
   }
   await ledger.append(
     transaction,
-    ended.map(({ entry }) => entry),
+    ended.flatMap(({ entry, also }) => [entry, ...also]),
   );
   return batch.map(({ actionId }) => reservations.has(actionId));
 }

@@ -1,5 +1,5 @@
 import type { ActionState, Caller, Decision, Effect, ErrorCode, Id, NewEntry, TerminalState } from "@remit/contract";
-import type { Draw, Reservation } from "@remit/core";
+import type { Draw } from "@remit/core";
 import type { ApprovalRequest, OpenApproval } from "../approval/approvals.ts";
 import type { Committed } from "../ledger/ledger.ts";
 
@@ -37,7 +37,7 @@ export type Begin = {
   /** What an allowed action draws on. */
   draws(decision: Decision): Draw[];
   entries: {
-    intended(decision: Decision): NewEntry;
+    intended(decision: Extract<Decision, { type: "allow" }>): NewEntry;
     denied(decision: Extract<Decision, { type: "deny" }>): NewEntry;
     waiting(decision: Extract<Decision, { type: "require-approval" }>): NewEntry;
   };
@@ -63,10 +63,12 @@ export type End = {
   code: ErrorCode | null;
   reason: string | null;
   entry: NewEntry;
+  /** Entries that follow from it: who is told. */
+  also: NewEntry[];
   /** The entry that holds the result's payload. */
   resultEntry: Id<"entry"> | null;
-  /** False when it is certain that nothing happened: what was reserved is given back. */
-  spent: boolean;
+  /** False when it is certain that the amount was not moved: it is given back. */
+  amountSpent: boolean;
 };
 
 /** An action as its row has it. */
@@ -96,9 +98,6 @@ export type ActionJournal = {
   finish(end: End): Promise<boolean>;
   read(id: Id<"action">): Promise<ActionRow | null>;
   /** Ends what a lost server had in flight as `unknown`. */
-  endLost(entry: (row: ActionRow) => NewEntry): Promise<ActionRow[]>;
+  endLost(entries: (row: ActionRow) => Pick<End, "entry" | "also">): Promise<ActionRow[]>;
   idle(): Promise<void>;
 };
-
-/** What a row keeps of its reservations. */
-export type StoredReservations = Reservation[];

@@ -1,0 +1,101 @@
+import type { Caller, Decision, Id, IdKind, JsonObject, NewEntry } from "@remit/contract";
+import { type Registry, type Standing, canonicalJson } from "@remit/core";
+import type { Begin } from "./action.journal.ts";
+import type { NormalArguments } from "./normalise.ts";
+
+type About = {
+  actionId: Id<"action">;
+  caller: Caller;
+  tool: string;
+  arguments: unknown;
+  traceId: string | null;
+  digest: string;
+  now: Date;
+  registry: Registry;
+  input: NormalArguments | null;
+  stand: Standing | null;
+};
+
+/** The entries with which an attempt may begin; one of them is written. All share the id under which the arguments are found. */
+export function actionEntries(
+  newId: <K extends IdKind>(kind: K) => Id<K>,
+  about: About,
+): Begin["entries"] & { request: Begin["request"]; first: Id<"entry"> } {
+  const { caller, stand } = about;
+  const first = newId("entry");
+  const entry = (type: "action-intended" | "action-denied" | "action-waiting", decision: Decision, more: JsonObject): NewEntry => ({
+    id: first,
+    type,
+    at: about.now.toISOString(),
+    ...attribution(about),
+    data: {
+      ...subjectOf(about),
+      policies: decision.policies,
+      shadow: decision.shadow.map(({ policy, verdict }) => ({ policy, verdict })),
+      ...more,
+    },
+    payloads: [{ name: "arguments", subject: payloadSubject(caller), value: recordable(about) }],
+  });
+  return {
+    first,
+    intended: (decision) => entry("action-intended", decision, { obligations: decision.obligations }),
+    denied: (decision) => entry("action-denied", decision, { code: decision.code, reason: decision.reason }),
+    waiting: (decision) => entry("action-waiting", decision, { approvals: decision.approvals }),
+    request: (decision) => ({
+      tool: about.tool,
+      effect: stand?.tool.spec.effect ?? "write",
+      reversibility: stand?.tool.spec.reversibility ?? "none",
+      environment: caller.environment,
+      agent: caller.agent,
+      accountable: caller.accountable,
+      runId: caller.run?.id ?? null,
+      subject: caller.run?.subject ?? null,
+      argumentsEntry: first,
+      reason: `Policy ${caller.policy} asks for it: ${decision.approvals.flatMap(({ gates }) => gates).join(", ")}.`,
+      approvals: decision.approvals,
+      requestedAt: about.now,
+    }),
+  };
+}
+
+/** Who, and in the course of what. */
+export function attribution(
+  about: Pick<About, "actionId" | "caller" | "traceId">,
+): Pick<NewEntry, "actor" | "actionId" | "runId" | "traceId"> {
+  return {
+    actor: `agent:${about.caller.agent}`,
+    actionId: about.actionId,
+    ...(about.caller.run === null ? {} : { runId: about.caller.run.id }),
+    ...(about.traceId === null ? {} : { traceId: about.traceId }),
+  };
+}
+
+/** Whose key seals what an action saw and said. */
+export function payloadSubject(caller: Caller): string {
+  return caller.run === null ? `agent:${caller.agent}` : `run:${caller.run.id}`;
+}
+
+function subjectOf({ caller, tool, digest, registry, stand }: About): JsonObject {
+  return {
+    tool,
+    upstream: stand?.tool.spec.upstream ?? null,
+    effect: stand?.tool.spec.effect ?? null,
+    environment: caller.environment,
+    agent: caller.agent,
+    version: caller.version,
+    accountable: caller.accountable,
+    policy: caller.policy,
+    policyDigest: registry.policies.get(caller.policy)?.digest ?? null,
+    digest,
+  };
+}
+
+/** The arguments as they were given, where they have a form that can be recorded. */
+function recordable({ input, arguments: given }: About): JsonObject {
+  if (input !== null) return input.value;
+  try {
+    return JSON.parse(canonicalJson({ refused: given as JsonObject })) as JsonObject;
+  } catch {
+    return { refused: "arguments without a canonical form" };
+  }
+}

@@ -1,0 +1,86 @@
+import type { ErrorCode, Json, JsonObject, Obligation, ToolResult } from "@remit/contract";
+import { redact, redactedText, valueAt, type ToolPin } from "@remit/core";
+import type { Normaliser } from "./normalise.ts";
+
+/** A result as the caller may see it, and what is wrong with it, if anything. */
+export type CheckedResult = { result: ToolResult; problem: { code: ErrorCode; reason: string } | null };
+
+/**
+ * Holds a tool's result to its pinned output schema and to the obligations of the decision. What is redacted is redacted before
+ * anything is recorded or returned; a result that breaks its contract is withheld.
+ */
+export function checkResult(normaliser: Normaliser, pin: ToolPin, obligations: readonly Obligation[], result: ToolResult): CheckedResult {
+  const pointers = obligations.flatMap((obligation) => (obligation.type === "redact" ? obligation.pointers : []));
+  const seen = pointers.length === 0 ? result : redactResult(result, pointers);
+  if (result.isError === true) return { result: seen, problem: { code: "upstream-error", reason: textOf(seen) } };
+
+  const withheld = (code: ErrorCode, reason: string): CheckedResult => ({
+    result: { content: [{ type: "text", text: reason }], isError: true },
+    problem: { code, reason },
+  });
+  if (pin.outputSchema !== null) {
+    // Checked as the upstream sent it: redaction may put text where the schema wants something else.
+    if (result.structuredContent === undefined)
+      return withheld("result-invalid", "The result lacks the structured content that its schema promises.");
+    const problem = normaliser.resultProblem(pin, result.structuredContent);
+    if (problem !== null) return withheld("result-invalid", `The result does not fit the tool's output schema: ${problem}.`);
+  }
+  for (const obligation of obligations) {
+    if (obligation.type !== "require_citation") continue;
+    const cited = valueAt(result.structuredContent ?? {}, obligation.pointer);
+    if (!Array.isArray(cited) || cited.length === 0) {
+      return withheld("citation-missing", `The result cites no source at ${obligation.pointer}, which ${obligation.policy} requires.`);
+    }
+  }
+  return { result: seen, problem: null };
+}
+
+/**
+ * Redacts by pointer into the result, and what was redacted also wherever it stands in the result's text: a tool says the same
+ * thing twice, as structure and as text, and redacting one of them hides nothing.
+ */
+function redactResult(result: ToolResult, pointers: readonly string[]): ToolResult {
+  const redacted = redact(result, pointers) as unknown as ToolResult;
+  const secrets = hidden(result as unknown as Json, redacted as unknown as Json)
+    .filter((text) => text.trim().length >= 3)
+    .sort((left, right) => right.length - left.length);
+  if (secrets.length === 0) return redacted;
+  return { ...redacted, content: redacted.content.map((block) => maskText(block, secrets)) };
+}
+
+/** The texts and numbers that stand in the one and not in the other. */
+function hidden(before: Json, after: Json): string[] {
+  if (before === after) return [];
+  if (after === redactedText) return leaves(before);
+  if (typeof before !== "object" || before === null || typeof after !== "object" || after === null) return [];
+  const left = before as Record<string, Json>;
+  const right = after as Record<string, Json>;
+  return Object.keys(left).flatMap((key) => hidden(left[key] ?? null, right[key] ?? null));
+}
+
+function leaves(value: Json): string[] {
+  if (typeof value === "string" || typeof value === "number") return [String(value)];
+  return typeof value === "object" && value !== null ? Object.values(value).flatMap(leaves) : [];
+}
+
+function maskText(block: JsonObject, secrets: readonly string[]): JsonObject {
+  const mask = (value: Json): Json => {
+    if (typeof value === "string") {
+      // As it stands, and as it stands inside JSON text.
+      return secrets.reduce(
+        (text, secret) => text.replaceAll(secret, redactedText).replaceAll(JSON.stringify(secret).slice(1, -1), redactedText),
+        value,
+      );
+    }
+    if (Array.isArray(value)) return value.map(mask);
+    return typeof value === "object" && value !== null
+      ? Object.fromEntries(Object.entries(value).map(([key, member]) => [key, mask(member)]))
+      : value;
+  };
+  return Object.fromEntries(Object.entries(block).map(([key, member]) => [key, key === "type" ? member : mask(member)]));
+}
+
+function textOf(result: ToolResult): string {
+  const text = result.content.flatMap((block) => (typeof block["text"] === "string" ? [block["text"]] : [])).join(" ");
+  return text === "" ? "The tool reported an error." : text.slice(0, 500);
+}

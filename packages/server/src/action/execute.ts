@@ -1,0 +1,132 @@
+import {
+  type ActionOutcome,
+  type Caller,
+  type Decision,
+  type ErrorCode,
+  type Id,
+  type JsonObject,
+  type NewEntry,
+  RemitError,
+  type ToolResult,
+} from "@remit/contract";
+import type { Standing } from "@remit/core";
+import type { Committed } from "../ledger/ledger.ts";
+import type { ActionDeps } from "./action-deps.ts";
+import { attribution, payloadSubject } from "./action-entries.ts";
+import type { End } from "./action.journal.ts";
+import { checkResult } from "./check-result.ts";
+import type { NormalArguments } from "./normalise.ts";
+
+export type Execution = {
+  /** Only a committed intent has one. */
+  intent: Committed<"intent">;
+  actionId: Id<"action">;
+  caller: Caller;
+  stand: Standing;
+  input: NormalArguments;
+  decision: Extract<Decision, { type: "allow" }>;
+  traceId: string | null;
+  traceparent: string | null;
+  signal: AbortSignal;
+};
+
+type Ending = { state: End["state"]; code: ErrorCode | null; reason: string | null; result: ToolResult | null; amountSpent: boolean };
+
+/** Executes, checks the result, and commits the outcome. Whatever happens in between, the action ends in exactly one way. */
+export async function execute(deps: ActionDeps, execution: Execution): Promise<ActionOutcome> {
+  const { actionId } = execution;
+  const startedAt = deps.now();
+  const ending = await run(deps, execution);
+  deps.crash("after-execution");
+  const { state, code, reason, result } = ending;
+
+  const entry = outcomeEntry(deps, execution, ending, deps.now().getTime() - startedAt.getTime());
+  const also = state === "succeeded" ? notifications(deps, execution) : [];
+  const resultEntry = result === null ? null : entry.id;
+  const ended = await deps.journal.finish({ actionId, state, code, reason, entry, also, resultEntry, amountSpent: ending.amountSpent });
+  deps.crash("after-outcome");
+  if (!ended)
+    return failed(actionId, "outcome-unknown", "The action had been given up as lost before it ended; look at its entry in the ledger.");
+  if (state === "succeeded" && result !== null) return { type: "succeeded", actionId, result };
+  return failed(actionId, code ?? "internal", reason ?? "It failed.", result);
+}
+
+async function run(deps: ActionDeps, execution: Execution): Promise<Ending> {
+  const { actionId, caller, stand, input, decision } = execution;
+  const { spec, pin, qualifiedName } = stand.tool;
+  const subject = {
+    environment: caller.environment,
+    agent: caller.agent,
+    tool: qualifiedName,
+    upstream: spec.upstream,
+    run: caller.run?.id ?? null,
+    effect: spec.effect,
+  };
+  const flight = deps.inFlight.enter(actionId, subject, execution.signal);
+  try {
+    // A halt may have been engaged between the decision and this moment.
+    deps.inFlight.apply(deps.halts.current());
+    const timeoutMs = spec.timeoutMs ?? deps.registry.current().upstreams.get(spec.upstream)?.timeoutMs ?? 30_000;
+    const call = (): Promise<ToolResult> =>
+      deps.upstreams.call({
+        upstream: spec.upstream,
+        tool: spec.name,
+        arguments: input.value,
+        timeoutMs,
+        signal: flight.signal,
+        ...(execution.traceparent === null ? {} : { traceparent: execution.traceparent }),
+      });
+    flight.signal.throwIfAborted();
+    const pending = call().catch((error: unknown) => {
+      // Only where doing it twice does no more than once, and only when nothing is known to have been done.
+      const again = spec.idempotent && !flight.signal.aborted && RemitError.is(error) && error.code === "upstream-unavailable";
+      if (again) return call();
+      throw error;
+    });
+    deps.crash("while-executing");
+    const checked = checkResult(deps.normaliser, pin, decision.obligations, await pending);
+    // A tool that reports an error says that it did not do it; a result that is merely malformed may stand for something done.
+    const amountSpent = checked.problem?.code !== "upstream-error";
+    if (checked.problem !== null) return { state: "failed", ...checked.problem, result: checked.result, amountSpent };
+    return { state: "succeeded", code: null, reason: null, result: checked.result, amountSpent };
+  } catch (error) {
+    const stop = flight.stop();
+    if (stop !== null) return { ...stop, result: null, amountSpent: true };
+    const code = RemitError.is(error) ? error.code : "upstream-error";
+    const reason = error instanceof Error ? error.message : String(error);
+    return { state: "failed", code, reason, result: null, amountSpent: code !== "upstream-unavailable" };
+  } finally {
+    flight.leave();
+  }
+}
+
+function outcomeEntry(deps: ActionDeps, execution: Execution, ending: Ending, durationMs: number): NewEntry {
+  const { caller, stand } = execution;
+  return {
+    id: deps.newId("entry"),
+    type: `action-${ending.state}`,
+    at: deps.now().toISOString(),
+    ...attribution(execution),
+    data: {
+      tool: stand.tool.qualifiedName,
+      code: ending.code,
+      reason: ending.reason,
+      durationMs,
+      obligations: execution.decision.obligations.map(({ type, policy }) => ({ type, policy })),
+    },
+    ...(ending.result === null ? {} : { payloads: [{ name: "result", subject: payloadSubject(caller), value: ending.result }] }),
+  };
+}
+
+/** Telling people is recorded; who is told what is an obligation of the decision. */
+function notifications(deps: ActionDeps, execution: Execution): NewEntry[] {
+  return execution.decision.obligations.flatMap((obligation): NewEntry[] => {
+    if (obligation.type !== "notify") return [];
+    const data: JsonObject = { to: obligation.to, policy: obligation.policy, about: execution.stand.tool.qualifiedName };
+    return [{ id: deps.newId("entry"), type: "notification-recorded", at: deps.now().toISOString(), ...attribution(execution), data }];
+  });
+}
+
+function failed(actionId: Id<"action">, code: ErrorCode, reason: string, result: ToolResult | null = null): ActionOutcome {
+  return { type: "failed", actionId, code, reason, ...(result === null ? {} : { result }) };
+}

@@ -1,0 +1,118 @@
+import { type JsonObject, RemitError } from "@remit/contract";
+import { type ToolPin, canonicalJson, valueAt } from "@remit/core";
+import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import addFormatsModule from "ajv-formats";
+
+// The package is CommonJS: under Node its function is the `default` member of what is imported.
+const addFormats = addFormatsModule.default;
+
+/** Arguments in the one form that is digested, decided on, shown, recorded and executed. */
+export type NormalArguments = { value: JsonObject; canonical: string };
+
+export type Normaliser = {
+  /** @throws RemitError `invalid-arguments` with a JSON pointer for each problem. */
+  arguments(pin: ToolPin, input: unknown): NormalArguments;
+  /** What is wrong with a tool's structured result, or null. */
+  resultProblem(pin: ToolPin, structured: JsonObject): string | null;
+};
+
+/** Schemas are compiled once per pinned version. */
+const maxCompiled = 2_000;
+
+export function createNormaliser(): Normaliser {
+  const compiled = new Map<string, ValidateFunction>();
+
+  function validator(key: string, schema: JsonObject): ValidateFunction {
+    let validate = compiled.get(key);
+    if (validate === undefined) {
+      validate = compile(schema);
+      if (compiled.size >= maxCompiled) compiled.clear();
+      compiled.set(key, validate);
+    }
+    return validate;
+  }
+
+  return {
+    arguments(pin, input) {
+      const given = input ?? {};
+      if (typeof given !== "object" || Array.isArray(given)) throw new RemitError("invalid-arguments", "The arguments must be an object.");
+      // Canonical first: it bounds the depth, and what has no canonical form is not looked at any further.
+      const canonical = canonicalJson(given as JsonObject);
+      const value = JSON.parse(canonical) as JsonObject;
+      const validate = validator(`in/${pin.digest}`, pin.inputSchema);
+      const issues = validate(value) ? [] : (validate.errors ?? []).map(toIssue);
+      issues.push(...undeclared(pin.inputSchema, value));
+      if (issues.length > 0) {
+        const words = issues.map(({ pointer, message }) => `${pointer === "" ? "the arguments" : pointer} ${message}`).join("; ");
+        throw new RemitError("invalid-arguments", `The arguments do not fit the tool's schema: ${words}.`, { issues });
+      }
+      return { value, canonical };
+    },
+    resultProblem(pin, structured) {
+      if (pin.outputSchema === null) return null;
+      const validate = validator(`out/${pin.digest}`, pin.outputSchema);
+      if (validate(structured)) return null;
+      return (validate.errors ?? []).map((error) => `${error.instancePath} ${error.message ?? "is wrong"}`).join("; ");
+    },
+  };
+}
+
+/**
+ * Members that the schema does not declare are refused, although JSON Schema would let them pass: policy is written over the
+ * declared members, and one that it cannot see is a way around it. A schema that opens itself in so many words is left open.
+ */
+function undeclared(schema: JsonObject, value: JsonObject): { message: string; pointer: string }[] {
+  const properties = schema["properties"];
+  if (typeof properties !== "object" || properties === null || Array.isArray(properties)) return [];
+  if ("additionalProperties" in schema || "patternProperties" in schema || "unevaluatedProperties" in schema) return [];
+  if (["$ref", "allOf", "anyOf", "oneOf"].some((keyword) => keyword in schema)) return [];
+  return Object.keys(value)
+    .filter((name) => !Object.hasOwn(properties, name))
+    .map((name) => ({
+      message: `is not declared by the tool (it declares ${Object.keys(properties).join(", ")})`,
+      pointer: `/${escape(name)}`,
+    }));
+}
+
+function compile(schema: JsonObject): ValidateFunction {
+  const dialect = typeof schema["$schema"] === "string" ? schema["$schema"] : "";
+  const options = { strict: false, allErrors: false, validateFormats: true, logger: false } as const;
+  const ajv = /draft-0[467]/.test(dialect) ? new Ajv(options) : new Ajv2020(options);
+  addFormats(ajv);
+  try {
+    // An id would be registered; two tools may carry the same one. A dialect of its own would have to be fetched.
+    const { $schema: _dialect, $id: _id, ...rest } = schema;
+    return ajv.compile(rest);
+  } catch (cause) {
+    throw new RemitError(
+      "tool-changed",
+      `The tool's schema cannot be compiled: ${cause instanceof Error ? cause.message : String(cause)}`,
+      { cause },
+    );
+  }
+}
+
+function toIssue(error: ErrorObject): { message: string; pointer: string } {
+  const extra = error.params["additionalProperty"] ?? error.params["unevaluatedProperty"];
+  if (typeof extra === "string") return { message: "is not declared by the tool", pointer: `${error.instancePath}/${escape(extra)}` };
+  return { message: error.message ?? "is wrong", pointer: error.instancePath };
+}
+
+function escape(name: string): string {
+  return name.replaceAll("~", "~0").replaceAll("/", "~1");
+}
+
+/**
+ * The amount that budgets count, where the tool has one.
+ *
+ * @throws RemitError `invalid-arguments` when it is missing, not an integer or negative: an amount that cannot be counted cannot be capped.
+ */
+export function amountOf(pointer: string | undefined, value: JsonObject): number | null {
+  if (pointer === undefined) return null;
+  const amount = valueAt(value, pointer);
+  if (typeof amount === "number" && Number.isSafeInteger(amount) && amount >= 0) return amount;
+  throw new RemitError("invalid-arguments", `${pointer} must be a whole, non-negative number of minor units (cents).`, {
+    issues: [{ message: "must be a whole, non-negative number of minor units", pointer }],
+  });
+}
