@@ -66,7 +66,7 @@ function standing(view: ApprovalView, { now, nameOf }: PageContext): Html {
     <p>
       <strong>${stateWords(view)}.</strong>
       ${denier === undefined ? null : html` By ${line(nameOf(denier.party))}.`}
-      ${view.endedReason === null ? null : html` ${line(view.endedReason)}`}
+      ${view.endedReason === null ? null : html` “${line(view.endedReason)}”`}
     </p>
     ${view.outcome === null ? null : html`<p>What came of it: ${line(view.outcome)}</p>`}
   </div>`;
@@ -80,10 +80,17 @@ function argumentList({ arguments: given }: ApprovalView): Html {
   return html`<dl class="arguments">
     ${all.map(
       ([name, value]) =>
-        html`<dt>${showHidden(name)}</dt>
+        html`<dt>${showHidden(name)} <span class="tag">${kindOf(value as Json)}</span></dt>
           <dd><pre tabindex="0">${argumentText(value as Json)}</pre></dd>`,
     )}
   </dl>`;
+}
+
+/** Says text from what only looks like it: the text `90` from the number 90. */
+function kindOf(value: Json): string {
+  if (value === null) return "nothing";
+  if (Array.isArray(value)) return "list";
+  return typeof value === "string" ? "text" : typeof value === "boolean" ? "yes or no" : typeof value;
 }
 
 /** Text as it is, anything else as JSON; whole, and with what cannot be seen written out. */
@@ -127,7 +134,10 @@ function teams(view: ApprovalView, { now, nameOf }: PageContext): Html {
               ${line(nameOf(party))}, ${distance(at, now)}${comment === null ? null : html`: “${line(comment)}”`}
             </div>`,
         )}
-        <div class="soft">May decide: ${team.eligible.length === 0 ? "nobody" : line(team.eligible.map(nameOf).join(", "))}</div>
+        <div class="soft">
+          ${view.state === "pending" ? "May decide" : "Asked"}:
+          ${team.eligible.length === 0 ? "nobody" : line(team.eligible.map(nameOf).join(", "))}
+        </div>
       </li>`;
     })}
     ${view.delegations.map(

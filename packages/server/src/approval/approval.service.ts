@@ -1,4 +1,4 @@
-import type { ApprovalState, ApprovalView, Id, IdKind, Person, VoteInput } from "@remit/contract";
+import type { ApprovalState, ApprovalView, Id, IdKind, JsonObject, Person, VoteInput } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import type { Registry } from "@remit/core";
 import { castVote, delegateVote, eligible, eligibleFor, escalate, nextEscalation, openApproval } from "@remit/core";
@@ -118,8 +118,7 @@ export function createApprovals(options: ApprovalOptions): ApprovalService {
     { outcomes, withArguments }: { outcomes: ReadonlyMap<Id<"action">, string>; withArguments: boolean },
   ): Promise<ApprovalView> {
     const people = registry.current();
-    const shown =
-      withArguments && maySeeArguments(approval, reader, people) ? await options.payloads.open(approval.argumentsEntry, "arguments") : null;
+    const shown = withArguments && maySeeArguments(approval, reader, people) ? await argumentsOf(approval) : null;
     const outcome = outcomes.get(approval.actionId) ?? null;
     return viewApproval(approval, { reader, people, now: nowMs(), arguments: shown, outcome, link: linkTo(approval.id) });
   }
@@ -129,6 +128,16 @@ export function createApprovals(options: ApprovalOptions): ApprovalService {
     if (approval === null) throw unknown(id);
     const outcomes = await options.outcomes.outcomes([approval.actionId]);
     return view(approval, reader, { outcomes, withArguments: true });
+  }
+
+  /** Null where they have been erased, or are not what was sealed: then there is nothing to show, and nothing to approve. */
+  async function argumentsOf({ argumentsEntry }: StoredApproval): Promise<JsonObject | null> {
+    try {
+      return await options.payloads.open(argumentsEntry, "arguments");
+    } catch (error) {
+      if (RemitError.is(error) && error.code === "database-unavailable") throw error;
+      return null;
+    }
   }
 
   function toOpen({ id, expiresAt, requirements }: StoredApproval): OpenApproval {
@@ -198,11 +207,18 @@ export function createApprovals(options: ApprovalOptions): ApprovalService {
     },
 
     async vote(id, person, input) {
+      // Before the transaction: opening them takes a connection of its own, and many voters holding one each would wait for ever.
+      const asked = await store.read(database, id);
+      const isBlind = asked !== null && (await argumentsOf(asked)) === null;
       const result = await change(id, person, async (transaction, approval, people, at) => {
         const { vote, digest, comment = null } = input;
         const ballot = { party: person.party, sameAs: linkerOf(person, people), vote, digest, comment };
         const cast = castVote(approval, ballot, people, at);
         if (cast.type !== "recorded") return cast;
+        if (isBlind && vote === "approve") {
+          const reason = "Its arguments cannot be shown any more, and what cannot be shown cannot be approved.";
+          return { type: "refused" as const, code: "conflict" as const, reason };
+        }
         const decided = cast.approval.state !== "pending";
         const voted: StoredApproval = {
           ...approval,

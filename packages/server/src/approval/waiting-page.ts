@@ -36,10 +36,13 @@ function section(title: string, views: readonly ApprovalView[], now: number): Ht
 
 function item(view: ApprovalView, now: number): Html {
   const line = (text: string): string => showHidden(text.replaceAll(/\s+/g, " "));
-  const when = view.state === "pending" ? `expires ${distance(view.expiresAt, now)}` : stateWords(view);
+  const when = view.state === "pending" ? `expires ${distance(view.expiresAt, now)}` : stateWords(view).toLowerCase();
   return html`<li>
     <a href="/approvals/${view.id}"><strong>${line(view.tool)}</strong> in ${line(view.environment)}</a>
     ${view.subject === null ? null : html`<div>${line(view.subject)}</div>`}
-    <div class="soft">${line(view.agent)} asks ${view.teams.map(({ team }) => team).join(", ")}; ${when}. ${consequence(view)}</div>
+    <div class="soft">
+      ${line(view.agent)} asks ${view.teams.map(({ team }) => team).join(", ")}; ${when}.
+      ${view.state === "pending" ? consequence(view) : null}
+    </div>
   </li>`;
 }

@@ -46,6 +46,7 @@ dd { margin: 0; overflow-wrap: anywhere; min-width: 0; }
 .arguments { display: block; }
 .arguments dt { margin-top: .75rem; font-family: ui-monospace, Menlo, Consolas, monospace; font-size: .9rem; overflow-wrap: anywhere; }
 .arguments dt:first-child { margin-top: 0; }
+.arguments .tag { font: .8rem/1.4 ui-sans-serif, system-ui, sans-serif; }
 .arguments dd { margin-top: .2rem; }
 ul.list { list-style: none; margin: 0; padding: 0; }
 ul.list > li { padding: .6rem 0; border-top: 1px solid var(--line); overflow-wrap: anywhere; }
