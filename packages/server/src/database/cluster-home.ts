@@ -57,7 +57,7 @@ export async function makeClusterHome({
   const reachable = await user.canEnter(dataFolder);
   const parent = reachable ? dataFolder : reachableFolder;
   if (!reachable) await mkdir(parent, { recursive: true, mode: 0o711 });
-  const fresh = await mkdtemp(join(parent, `postgres${unfinished}`));
+  const fresh = await mkdtemp(join(parent, reachable ? `postgres${unfinished}` : "postgres-"));
   const place = clusterHomePath(dataFolder);
   try {
     if (user.root) await chmod(fresh, 0o711);
