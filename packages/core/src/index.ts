@@ -9,6 +9,7 @@ export * from "./ledger/entry-event.ts";
 export * from "./ledger/merkle-tree.ts";
 export * from "./ledger/note.ts";
 export * from "./ledger/proof.ts";
+export * from "./ledger/story.ts";
 export * from "./ledger/tile.ts";
 export * from "./ledger/tree-hash.ts";
 export * from "./action/action-digest.ts";

@@ -6,6 +6,10 @@ import type { Database } from "../database/database.ts";
 import { createKeyStore } from "../keys/key-store.postgres.ts";
 import type { KeyStore } from "../keys/key-store.ts";
 import { createMasterKey } from "../keys/master-key.ts";
+import { createAuditStore } from "./audit.postgres.ts";
+import { createAudit } from "./audit.service.ts";
+import type { Audit } from "./audit.service.ts";
+import { createLedgerRows } from "./ledger-rows.postgres.ts";
 import { createLedger } from "./ledger.postgres.ts";
 import type { OpenLedger } from "./ledger.postgres.ts";
 import { createPayloadKeys } from "./payload-keys.postgres.ts";
@@ -47,6 +51,19 @@ export async function openTestLedger(options: Partial<SequencerOptions> = {}): P
       await test[Symbol.asyncDispose]();
     },
   };
+}
+
+/** Looking into it, as a server has it. */
+export function startAudit(parts: LedgerParts & { database: Database }): Audit {
+  const { database, ledger, payloadKeys, keys } = parts;
+  return createAudit({
+    store: createAuditStore(database),
+    tree: createTreeStore(database),
+    rows: createLedgerRows(database),
+    payloads: ledger,
+    payloadKeys,
+    keys,
+  });
 }
 
 export function testId<Kind extends "entry" | "action" | "run" | "approval">(kind: Kind): Id<Kind> {
