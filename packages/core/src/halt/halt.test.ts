@@ -1,7 +1,7 @@
 import type { HaltScope } from "@remit/contract";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Halt, type HaltSubject, stoppedBy } from "./halt.ts";
+import { type Halt, type HaltSubject, mayRelease, stoppedBy } from "./halt.ts";
 
 const subject: HaltSubject = {
   environment: "staging",
@@ -51,4 +51,14 @@ test("[SAF-01] one more halt never lets anything through", () => {
       }
     }),
   );
+});
+
+test.each([
+  [null, { party: "ada", linkedBy: "service:machine" }, "first"],
+  [{ party: "ada", linkedBy: "service:machine" }, { party: "ben", linkedBy: "service:machine" }, "second"],
+  [{ party: "ada", linkedBy: "service:machine" }, { party: "ada", linkedBy: "service:machine" }, "same-person"],
+  [{ party: "ada", linkedBy: "service:machine" }, { party: "ben", linkedBy: "party:ada" }, "same-person"],
+  [{ party: "ben", linkedBy: "party:ada" }, { party: "ada", linkedBy: "service:machine" }, "same-person"],
+])("[SAF-01] releasing takes two people: after %o, %o is the %s", (first, speaker, expected) => {
+  expect(mayRelease(first, speaker)).toBe(expected);
 });

@@ -17,3 +17,16 @@ export function stoppedBy(halts: readonly Halt[], subject: HaltSubject): Halt | 
     covering.find(({ mode }) => mode === "halt") ?? covering.find(({ mode }) => mode === "safe-mode" && subject.effect !== "read") ?? null
   );
 }
+
+/** Somebody who speaks for a release: a party, and who made the login that he speaks with. */
+export type Voice = { party: string; linkedBy: string };
+
+/**
+ * Whose voice this is. Two voices are one person when the party is the same, or when one of them made the login of the other:
+ * whoever can hand out logins could otherwise be two people at once.
+ */
+export function mayRelease(first: Voice | null, speaker: Voice): "first" | "second" | "same-person" {
+  if (first === null) return "first";
+  const same = first.party === speaker.party || speaker.linkedBy === `party:${first.party}` || first.linkedBy === `party:${speaker.party}`;
+  return same ? "same-person" : "second";
+}

@@ -1,0 +1,77 @@
+import type { ActionRow, End } from "./action.journal.ts";
+import type { ActionDeps } from "./action-deps.ts";
+import { attribution } from "./action-entries.ts";
+
+/** Looks this often for grants that no hint told of: given while no server ran, or on another server. */
+const pollEveryMs = 500;
+const lookForLostEveryMs = 2_000;
+
+export type ActionExecutor = { stop(): Promise<void> };
+
+/**
+ * Executes what people have granted, and ends what lost servers left behind as unknown. Any number of servers may run it:
+ * a grant is used once and a lost action ended once, whoever comes first.
+ */
+export function startActionExecutor(
+  deps: ActionDeps,
+  options: { executeGranted: () => Promise<number>; onGranted: (listener: () => void) => void },
+): ActionExecutor {
+  const stopping = new AbortController();
+  let wake = (): void => undefined;
+  let asked = false;
+  options.onGranted(() => {
+    asked = true;
+    wake();
+  });
+
+  async function loop(): Promise<void> {
+    let lookForLostAt = 0;
+    while (!stopping.signal.aborted) {
+      asked = false;
+      try {
+        if (performance.now() >= lookForLostAt) {
+          await endLost(deps);
+          lookForLostAt = performance.now() + lookForLostEveryMs;
+        }
+        while (!stopping.signal.aborted && (await options.executeGranted()) > 0);
+      } catch (error) {
+        deps.logger.error({ err: error }, "granted actions could not be executed; trying again");
+      }
+      if (asked) continue;
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, pollEveryMs);
+        wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+        if (stopping.signal.aborted) wake();
+      });
+    }
+  }
+
+  const running = loop();
+  return {
+    async stop() {
+      stopping.abort();
+      wake();
+      await running;
+    },
+  };
+}
+
+/** What a dead server had in flight: nobody knows whether it happened, so somebody is told. */
+async function endLost(deps: ActionDeps): Promise<void> {
+  const at = deps.now().toISOString();
+  const entries = (row: ActionRow): Pick<End, "entry" | "also"> => {
+    const about = attribution({ actionId: row.id, caller: row.caller, traceId: row.traceId });
+    const reason = "the server that executed it died; whether it happened is not known";
+    const told = { to: [row.caller.accountable], about: row.tool, urgent: true, reason };
+    return {
+      entry: { id: deps.newId("entry"), type: "action-unknown", at, ...about, actor: "service:remit", data: { tool: row.tool, reason } },
+      also: [{ id: deps.newId("entry"), type: "notification-recorded", at, ...about, actor: "service:remit", data: told }],
+    };
+  };
+  const lost = await deps.journal.endLost(entries);
+  for (const row of lost)
+    deps.logger.error({ actionId: row.id, tool: row.tool, accountable: row.caller.accountable }, "the outcome of an action is unknown");
+}

@@ -1,0 +1,93 @@
+import { type HaltView, type Id, type IdKind, type Person, RemitError } from "@remit/contract";
+import { type Halt, describeScope, mayRelease } from "@remit/core";
+import type { InFlight } from "../action/in-flight.ts";
+import type { ControlState } from "../control/control-state.ts";
+import type { Database } from "../database/database.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { HaltStore, StoredHalt } from "./halt.store.ts";
+import type { HaltService } from "./halts.ts";
+
+export type HaltOptions = {
+  database: Database;
+  store: HaltStore;
+  ledger: Pick<Ledger, "append">;
+  control: Pick<ControlState, "changed" | "onChange" | "refresh">;
+  /** What this server is executing: a halt reaches it. */
+  inFlight: Pick<InFlight, "apply">;
+  now: () => Date;
+  newId: <K extends IdKind>(kind: K) => Id<K>;
+};
+
+export function createHalts(options: HaltOptions): HaltService {
+  const { database, store, ledger, control, now, newId } = options;
+  let current: readonly Halt[] = [];
+
+  control.onChange(async () => {
+    current = await store.inForce(database);
+    options.inFlight.apply(current);
+  });
+
+  const entry = (type: "halt-engaged" | "halt-release-requested" | "halt-released", halt: StoredHalt, person: Person, reason: string) => ({
+    id: newId("entry"),
+    type,
+    at: now().toISOString(),
+    actor: `party:${person.party}`,
+    data: { haltId: halt.id, mode: halt.mode, scope: describeScope(halt.scope), reason, linkedBy: person.linkedBy },
+  });
+
+  return {
+    current: () => current,
+    async engage(person, { mode, scope, reason }) {
+      const halt: StoredHalt = {
+        id: newId("halt"),
+        mode,
+        scope,
+        reason,
+        engagedBy: person.party,
+        engagedAt: now(),
+        releaseRequestedBy: null,
+        releaseRequestedLink: null,
+        releasedAt: null,
+      };
+      await database.transaction(async (transaction) => {
+        await store.insert(transaction, halt);
+        await ledger.append(transaction, [entry("halt-engaged", halt, person, reason)]);
+        await control.changed(transaction);
+      });
+      await control.refresh();
+      return view(halt);
+    },
+    async release(id, person, reason) {
+      const after = await database.transaction(async (transaction): Promise<StoredHalt> => {
+        const halt = await store.lock(transaction, id);
+        if (halt === null) throw new RemitError("not-found", `There is no halt ${id}; see remit halt status`);
+        if (halt.releasedAt !== null) throw new RemitError("conflict", `The halt ${id} has been released already`);
+        const first =
+          halt.releaseRequestedBy === null ? null : { party: halt.releaseRequestedBy, linkedBy: halt.releaseRequestedLink ?? "" };
+        switch (mayRelease(first, person)) {
+          case "first":
+            await store.requestRelease(transaction, id, { party: person.party, link: person.linkedBy, reason });
+            await ledger.append(transaction, [entry("halt-release-requested", halt, person, reason)]);
+            return { ...halt, releaseRequestedBy: person.party };
+          case "same-person":
+            throw new RemitError("forbidden", "You asked for this release yourself; it takes a second person");
+          case "second": {
+            const at = now();
+            await store.release(transaction, id, person.party, at);
+            await ledger.append(transaction, [entry("halt-released", halt, person, reason)]);
+            await control.changed(transaction);
+            return { ...halt, releasedAt: at };
+          }
+        }
+      });
+      if (after.releasedAt !== null) await control.refresh();
+      return { ...view(after), releasedAt: after.releasedAt?.toISOString() ?? null };
+    },
+    list: async () => (await store.inForce(database)).map(view),
+  };
+}
+
+function view(halt: StoredHalt): HaltView {
+  const { id, mode, scope, reason, engagedBy, releaseRequestedBy } = halt;
+  return { id, mode, scope, reason, engagedBy, engagedAt: halt.engagedAt.toISOString(), releaseRequestedBy };
+}

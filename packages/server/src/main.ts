@@ -1,0 +1,268 @@
+import { mkdir } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { RemitError } from "@remit/contract";
+import { startActionExecutor } from "./action/action-executor.ts";
+import type { ActionDeps } from "./action/action-deps.ts";
+import { createActionJournal } from "./action/action.journal.postgres.ts";
+import { createActionPath } from "./action/action.pipeline.ts";
+import { crashAt } from "./action/crash-point.ts";
+import { createInFlight } from "./action/in-flight.ts";
+import { createNormaliser } from "./action/normalise.ts";
+import { createWaitingActions } from "./action/waiting-actions.postgres.ts";
+import { startApprovalClock } from "./approval/approval-clock.ts";
+import { registerApprovalPages } from "./approval/approval.pages.ts";
+import { approvalStore } from "./approval/approval.postgres.ts";
+import { registerApprovalRoutes } from "./approval/approval.routes.ts";
+import { createApprovals } from "./approval/approval.service.ts";
+import { createControlState } from "./control/control-state.postgres.ts";
+import { startServerInstance } from "./control/server-instance.postgres.ts";
+import { startDatabase } from "./database/start-database.ts";
+import { registerGateway } from "./gateway/gateway.routes.ts";
+import { haltStore } from "./halt/halt.postgres.ts";
+import { registerHaltRoutes } from "./halt/halt.routes.ts";
+import { createHalts } from "./halt/halt.service.ts";
+import { createHttpApp } from "./http/http-app.ts";
+import { newId } from "./id/new-id.ts";
+import { createIdentity, registerIdentityRoutes } from "./identity/identity.ts";
+import { createIdentityStore } from "./identity/identity.postgres.ts";
+import { openMachineKey } from "./identity/machine-key.ts";
+import { createKeyStore } from "./keys/key-store.postgres.ts";
+import { loadMasterKey } from "./keys/master-key.ts";
+import { createLedger } from "./ledger/ledger.postgres.ts";
+import { createPayloadKeys } from "./ledger/payload-keys.postgres.ts";
+import { createSequenceStore } from "./ledger/sequence-store.postgres.ts";
+import { startSequencer } from "./ledger/sequencer.ts";
+import { createTreeStore } from "./ledger/tree-store.postgres.ts";
+import { createLogger } from "./log/logger.ts";
+import { createCedarEngine } from "./policy/cedar-engine.ts";
+import { createPolicyWorkbench } from "./policy/policy-workbench.ts";
+import { registerPolicyRoutes } from "./policy/policy.routes.ts";
+import { registryStore } from "./registry/registry.postgres.ts";
+import { registerRegistryRoutes } from "./registry/registry.routes.ts";
+import { createRegistry } from "./registry/registry.service.ts";
+import { createUntraced } from "./telemetry/untraced.ts";
+import { createUpstreams } from "./upstream/upstreams.service.ts";
+
+export type ServerOptions = {
+  /** Where keys and, without `databaseUrl`, the database live. */
+  dataDir: string;
+  host: string;
+  /** 0: any free one. */
+  port: number;
+  /** A PostgreSQL that somebody else runs. */
+  databaseUrl?: string;
+  /** The root of the registry, which upstreams' `cwd` is relative to. Default: the working folder. */
+  registryDir?: string;
+  logLevel: string;
+  /** How others reach this server, where that is not the address it listens on. */
+  publicUrl?: string;
+  /** Variables that upstreams may be passed, besides the process's own. */
+  environment?: Readonly<Record<string, string | undefined>>;
+};
+
+export type RunningServer = {
+  url: string;
+  machineKeyFile: string;
+  /** The login that owns the database's schema, for what has a database of its own beside ours. */
+  databaseOwnerUrl: string;
+  /** Ends what is in flight, records its outcome, and stops everything that this started. */
+  stop(): Promise<void>;
+};
+
+/** The one composition root: every part is chosen and joined here, and nowhere else. */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const environment = { ...process.env, ...options.environment };
+  const dataDir = resolve(options.dataDir);
+  const logger = createLogger({ level: options.logLevel });
+  const now = (): Date => new Date();
+  const onError = (what: string) => (error: unknown) => logger.error({ err: error }, what);
+  const stops: (() => Promise<unknown> | void)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const end of stops.splice(0).reverse()) {
+      try {
+        await end();
+      } catch (error) {
+        logger.error({ err: error }, "a part did not stop as it should");
+      }
+    }
+  };
+
+  try {
+    await mkdir(dataDir, { recursive: true, mode: 0o700 });
+    const databaseUrl = options.databaseUrl ?? environment["DATABASE_URL"];
+    const started = await startDatabase({
+      dataFolder: dataDir,
+      ...(databaseUrl === undefined ? {} : { url: databaseUrl }),
+      ...(environment["DATABASE_OWNER_URL"] === undefined ? {} : { ownerUrl: environment["DATABASE_OWNER_URL"] }),
+      log: (line) => logger.info(line),
+    });
+    stops.push(() => started.stop());
+    const { database } = started;
+
+    // What everything else rests on: keys, the ledger, the number that all servers agree on.
+    const masterKey = await loadMasterKey({ environment, dataDirectory: dataDir });
+    const machineKey = await openMachineKey(dataDir);
+    const keys = createKeyStore({ database, masterKey });
+    const payloadKeys = createPayloadKeys({ database, masterKey });
+    const ledger = createLedger({ database, payloadKeys });
+    const sequencer = startSequencer({
+      sequence: createSequenceStore(database),
+      tree: createTreeStore(database),
+      keys,
+      onAppended: ledger.onAppended,
+      onProblem: onError("the ledger cannot go on"),
+    });
+    stops.push(
+      () => sequencer.stop(),
+      () => ledger.close(),
+    );
+    const instance = await startServerInstance({ database, onError: onError("this server could not say that it is alive") });
+    stops.push(() => instance.stop());
+    const control = createControlState({
+      database,
+      monotonicMs: () => performance.now(),
+      onError: onError("the control state could not be confirmed"),
+    });
+    stops.push(() => control.stop());
+    const tracing = createUntraced();
+    stops.push(() => tracing.stop());
+
+    // Who may do what: upstreams, policy, registry, halts.
+    const upstreams = createUpstreams({ logger, now, rootDir: resolve(options.registryDir ?? "."), environment });
+    stops.push(() => upstreams.stop());
+    const policyEngine = createCedarEngine();
+    const registry = createRegistry({ database, store: registryStore, ledger, control, upstreams, policyEngine, now });
+    control.onChange(async () => {
+      // Before the first apply there is nothing to connect to.
+      const loaded = loadedOrNull(registry);
+      if (loaded !== null) upstreams.reconcile(loaded.registry.upstreams.values());
+    });
+    upstreams.onOffered((upstream, offered) => {
+      registry.driftCheck(upstream, offered).catch(onError("an upstream's tools could not be compared with what was accepted"));
+    });
+    const inFlight = createInFlight();
+    const halts = createHalts({ database, store: haltStore, ledger, control, inFlight, now, newId });
+
+    // The HTTP face is made before it listens, so that the address is known only afterwards; a free port has to be found first.
+    const port = options.port === 0 ? await freePort(options.host) : options.port;
+    const publicUrl = new URL(options.publicUrl ?? `http://${options.host.includes(":") ? `[${options.host}]` : options.host}:${port}`);
+    const tokenKey = await keys.signingKey("tokens", "ES256");
+    const identity = createIdentity({
+      database,
+      store: createIdentityStore(database),
+      ledger,
+      registry,
+      control,
+      tokenKey,
+      machineKey,
+      publicUrl,
+      logger,
+      now,
+    });
+    stops.push(() => identity.stop());
+
+    // The path of an action, and the people that it asks.
+    const waiting = createWaitingActions({ database, ledger, newId });
+    const approvals = createApprovals({
+      database,
+      store: approvalStore,
+      ledger,
+      registry,
+      waiting,
+      outcomes: waiting,
+      payloads: ledger,
+      publicUrl,
+      now,
+      newId,
+    });
+    const journal = createActionJournal({ database, ledger, approvals, instance: instance.id });
+    const deps: ActionDeps = {
+      registry,
+      control,
+      halts,
+      policy: policyEngine,
+      journal,
+      approvals,
+      payloads: ledger,
+      upstreams,
+      normaliser: createNormaliser(),
+      inFlight,
+      tracing,
+      logger,
+      now,
+      newId,
+      crash: crashAt(environment["REMIT_CRASH_POINT"]),
+    };
+    const path = createActionPath(deps);
+
+    const app = await createHttpApp({ logger, publicUrl, doorkeeper: identity.doorkeeper });
+    app.readiness.add("control", () => void control.epoch());
+    app.readiness.add("ledger", () => sequencer.check());
+    registerIdentityRoutes(app, identity);
+    registerRegistryRoutes(app, { registry });
+    registerPolicyRoutes(app, { registry, workbench: createPolicyWorkbench() });
+    registerApprovalRoutes(app, { approvals });
+    registerApprovalPages(app, { approvals, registry, now });
+    registerHaltRoutes(app, { halts });
+    registerGateway(app, { path, registry, callers: identity.callers, publicUrl });
+
+    await control.start();
+    const approvalClock = startApprovalClock({
+      approvals,
+      onError: (error, approvalId) => logger.error({ err: error, approvalId }, "a request could not be brought up to date"),
+    });
+    const executor = startActionExecutor(deps, {
+      executeGranted: () => path.executeGranted(),
+      onGranted: (listener) => approvals.onGranted(listener),
+    });
+    await app.listen({ host: options.host, port });
+    // In this order at the end: no more requests, no more grants, what is in flight is recorded, then the parts beneath.
+    stops.push(
+      () => journal.idle(),
+      () => executor.stop(),
+      () => approvalClock.stop(),
+      () => app.close(),
+    );
+    await ledger.record({
+      id: newId("entry"),
+      type: "server-started",
+      at: now().toISOString(),
+      actor: "service:remit",
+      data: { instance: instance.id },
+    });
+    stops.push(() =>
+      ledger.record({
+        id: newId("entry"),
+        type: "server-stopped",
+        at: now().toISOString(),
+        actor: "service:remit",
+        data: { instance: instance.id },
+      }),
+    );
+    return { url: publicUrl.origin, machineKeyFile: join(dataDir, "machine.key"), databaseOwnerUrl: started.ownerUrl, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function loadedOrNull(registry: ReturnType<typeof createRegistry>): ReturnType<ReturnType<typeof createRegistry>["loaded"]> | null {
+  try {
+    return registry.loaded();
+  } catch (error) {
+    if (RemitError.is(error)) return null;
+    throw error;
+  }
+}
+
+async function freePort(host: string): Promise<number> {
+  const { createServer } = await import("node:net");
+  return new Promise((found, failed) => {
+    const server = createServer();
+    server.once("error", failed);
+    server.listen({ host, port: 0 }, () => {
+      const address = server.address();
+      server.close(() => (typeof address === "object" && address !== null ? found(address.port) : failed(new Error("no port"))));
+    });
+  });
+}
