@@ -56,7 +56,7 @@ export type ServerOptions = {
   logLevel: string;
   /** How others reach this server, where that is not the address it listens on. */
   publicUrl?: string;
-  /** Variables that upstreams may be passed, besides the process's own. */
+  /** What this server and its upstreams read their settings from. Default: the process's own, as it is at the moment of reading. */
   environment?: Readonly<Record<string, string | undefined>>;
 };
 
@@ -71,7 +71,7 @@ export type RunningServer = {
 
 /** The one composition root: every part is chosen and joined here, and nowhere else. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const environment = { ...process.env, ...options.environment };
+  const environment = options.environment ?? process.env;
   const dataDir = resolve(options.dataDir);
   const logger = createLogger({ level: options.logLevel });
   const now = (): Date => new Date();
