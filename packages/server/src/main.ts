@@ -41,6 +41,7 @@ import { registryStore } from "./registry/registry.postgres.ts";
 import { registerRegistryRoutes } from "./registry/registry.routes.ts";
 import { createRegistry } from "./registry/registry.service.ts";
 import { createUntraced } from "./telemetry/untraced.ts";
+import { registerUpstreamRoutes } from "./upstream/upstreams.routes.ts";
 import { createUpstreams } from "./upstream/upstreams.service.ts";
 
 export type ServerOptions = {
@@ -56,7 +57,7 @@ export type ServerOptions = {
   logLevel: string;
   /** How others reach this server, where that is not the address it listens on. */
   publicUrl?: string;
-  /** What this server and its upstreams read their settings from. Default: the process's own, as it is at the moment of reading. */
+  /** Variables that upstreams may be passed, besides the process's own. */
   environment?: Readonly<Record<string, string | undefined>>;
 };
 
@@ -71,7 +72,7 @@ export type RunningServer = {
 
 /** The one composition root: every part is chosen and joined here, and nowhere else. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const environment = options.environment ?? process.env;
+  const environment = { ...process.env, ...options.environment };
   const dataDir = resolve(options.dataDir);
   const logger = createLogger({ level: options.logLevel });
   const now = (): Date => new Date();
@@ -204,6 +205,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     registerApprovalRoutes(app, { approvals });
     registerApprovalPages(app, { approvals, registry, now });
     registerHaltRoutes(app, { halts });
+    registerUpstreamRoutes(app, { upstreams });
     registerGateway(app, { path, registry, callers: identity.callers, publicUrl });
 
     await control.start();

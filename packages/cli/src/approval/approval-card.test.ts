@@ -52,5 +52,5 @@ test("[CTL-28] no argument can pass for a part of the card", () => {
 });
 
 test("erased arguments are said to be erased", () => {
-  expect(card({ arguments: null })).toContain("  │ (erased)");
+  expect(card({ arguments: null })).toContain("  │ (erased, or not yours to see)");
 });

@@ -23,22 +23,12 @@ export function approvalCard(view: ApprovalView, terminal: Terminal, now: number
     row("asked", ago(view.requestedAt, now)),
     row("why", safeLine(view.reason)),
     ...(view.gates.length === 0 ? [] : [row("policy", view.gates.map(safeLine).join(", "))]),
-    ...view.teams.flatMap((team) => {
-      const approvals = team.votes.filter((vote) => vote.vote === "approve").length;
-      return [
-        row(
-          "team",
-          `${safeLine(team.team)}: ${approvals} of ${team.quorum} said yes; may decide: ${team.eligible.map(safeLine).join(", ") || "nobody"}`,
-        ),
-        ...team.votes.map((vote) =>
-          row(
-            "",
-            `${safeLine(vote.party)} said ${vote.vote} ${ago(vote.at, now)}${vote.comment === null ? "" : `: ${safeLine(vote.comment)}`}`,
-          ),
-        ),
-      ];
-    }),
+    ...view.teams.flatMap((team) => teamRows(team, row, now)),
+    ...view.delegations.map(({ from, to, at }) => row("", `${safeLine(from)} lets ${safeLine(to)} decide, since ${ago(at, now)}`)),
+    ...(view.endedReason === null ? [] : [row("ended", safeLine(view.endedReason))]),
     ...(view.outcome === null ? [] : [row("outcome", safeLine(view.outcome))]),
+    ...(view.you.vote === null ? [] : [row("you", `said ${view.you.vote}`)]),
+    ...(view.state === "pending" && view.you.vote === null && !view.you.mayVote ? [row("you", "may not decide this")] : []),
     row("digest", view.digest),
     `${terminal.style("dim", "arguments")}  exactly what would run:`,
     ...argumentLines(view.arguments, terminal),
@@ -46,9 +36,25 @@ export function approvalCard(view: ApprovalView, terminal: Terminal, now: number
   ];
 }
 
+function teamRows(team: ApprovalView["teams"][number], row: (label: string, value: string) => string, now: number): string[] {
+  const approvals = team.votes.filter((vote) => vote.vote === "approve").length;
+  const asked = team.escalatedTo.length === 0 ? "" : `, and ${team.escalatedTo.map(safeLine).join(", ")}, because nobody answered`;
+  const eligible = team.eligible.map(safeLine).join(", ");
+  return [
+    row(
+      "team",
+      `${safeLine(team.team)}${asked}: ${approvals} of ${team.quorum} said yes; may decide: ${eligible === "" ? "nobody" : eligible}`,
+    ),
+    ...team.votes.map((vote) => {
+      const comment = vote.comment === null ? "" : `: ${safeLine(vote.comment)}`;
+      return row("", `${safeLine(vote.party)} said ${vote.vote} ${ago(vote.at, now)}${comment}`);
+    }),
+  ];
+}
+
 function argumentLines(value: ApprovalView["arguments"], terminal: Terminal): string[] {
   const bar = `  ${terminal.style("dim", "│")} `;
-  if (value === null) return [`${bar}(erased)`];
+  if (value === null) return [`${bar}(erased, or not yours to see)`];
   if (Object.keys(value).length === 0) return [`${bar}(none)`];
   return Object.entries(value).flatMap(([name, argument]) => {
     const text = typeof argument === "string" ? safeText(argument) : safeJson(argument, 2);

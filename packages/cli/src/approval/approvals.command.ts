@@ -110,7 +110,8 @@ async function approveAction(frame: Frame, id: string, options: VoteOptions): Pr
       `Nobody can be shown this here: read it (remit approvals show ${id}) and pass --digest with the digest that it names.`,
     );
   }
-  if (view.arguments === null) throw new RemitError("conflict", "Its arguments have been erased: what cannot be shown cannot be approved.");
+  if (view.arguments === null)
+    throw new RemitError("conflict", "Its arguments are erased or not yours to see: what cannot be shown cannot be approved.");
   requireDigest(view, options);
   if (options.digest === undefined) {
     for (const line of approvalCard(view, frame.terminal, Date.now())) frame.around.stderr.write(`${line}\n`);

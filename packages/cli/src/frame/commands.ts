@@ -4,6 +4,7 @@ type Entry = { name: string; summary: string; load: () => Promise<DefineCommand>
 
 /** Every command. Only the one that is called is loaded: starting must stay fast. */
 export const commands: readonly Entry[] = [
+  { name: "up", summary: "start a server here and serve until Ctrl-C", load: async () => (await import("../up/up.command.ts")).defineUp },
   {
     name: "doctor",
     summary: "say what is wrong, and what to do",
@@ -56,6 +57,11 @@ export const commands: readonly Entry[] = [
     name: "safe-mode",
     summary: "let agents read, and nothing else",
     load: async () => (await import("../halt/halt.command.ts")).defineSafeMode,
+  },
+  {
+    name: "audit",
+    summary: "what happened, and the proof of it",
+    load: async () => (await import("../audit/audit.command.ts")).defineAudit,
   },
   { name: "api", summary: "one request to the server, as it is", load: async () => (await import("../client/api.command.ts")).defineApi },
   {

@@ -25,6 +25,7 @@ export type RunEvents = {
   action: (run: RunView, action: ActionView) => void;
   output: (run: RunView, stream: "stdout" | "stderr", line: string) => void;
   note: (run: RunView, message: string) => void;
+  finished?: (finished: FinishedRun) => void;
 };
 
 export type RunRequest = {
@@ -102,7 +103,9 @@ export async function runOnce(request: RunRequest): Promise<FinishedRun | null> 
     const follower = followActions(client, run.id);
     const exit = await supervise(request, run, agent, follower, stopping);
     kept.abort();
-    return await finish(request, run, exit, follower, stopping, span);
+    const finished = await finish(request, run, exit, follower, stopping, span);
+    events.finished?.(finished);
+    return finished;
   } finally {
     kept.abort();
     stopping.dispose();

@@ -9,7 +9,15 @@ import { chosenDataDir } from "./data-dir.ts";
 type Finding = { check: string; ok: boolean; message: string; fix: string | null };
 
 const healthSchema = z.object({
-  items: z.array(z.looseObject({ upstream: z.string(), state: z.string(), restarts: z.number(), error: z.string().nullable() })),
+  items: z.array(
+    z.looseObject({
+      upstream: z.string(),
+      state: z.string(),
+      restarts: z.number(),
+      error: z.string().nullable(),
+      stderr: z.array(z.string()),
+    }),
+  ),
 });
 
 export function defineDoctor(command: Command, run: Run): void {
@@ -47,19 +55,19 @@ async function examineServer(frame: Frame): Promise<Finding[]> {
     ready = await client.raw("GET", "/readyz");
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    return [{ check: "server", ok: false, message, fix: "Start one with: remit up" }];
+    return [{ check: "remit", ok: false, message, fix: "Start one with: remit up" }];
   }
   if (ready.status !== 200) {
     return [
       {
-        check: "server",
+        check: "remit",
         ok: false,
         message: `${client.url} is not ready: ${ready.text.slice(0, 500)}`,
         fix: "The server's own output says why.",
       },
     ];
   }
-  const server = { check: "server", ok: true, message: `${client.url} is ready`, fix: null };
+  const server = { check: "remit", ok: true, message: `${client.url} is ready`, fix: null };
   try {
     const { items } = await client.send({ path: "/v1/upstreams", response: healthSchema });
     return [

@@ -1,0 +1,38 @@
+import { removeServerNote, writeServerNote } from "../context/server-note.ts";
+
+export type ServeOptions = {
+  dataDir: string;
+  host: string;
+  port: number;
+  registryDir: string | null;
+  logLevel: string;
+  databaseUrl?: string;
+  environment?: Readonly<Record<string, string>>;
+};
+
+export type Serving = { url: string; machineKeyFile: string; stop(): Promise<void> };
+
+/** Starts a server in this process and leaves a note of it in its data folder, so that commands find it. */
+export async function serve(options: ServeOptions): Promise<Serving> {
+  // The server is large: no other command loads it.
+  const { startServer } = await import("@remit/server");
+  const { registryDir, ...rest } = options;
+  const server = await startServer({ ...rest, ...(registryDir === null ? {} : { registryDir }) });
+  await writeServerNote(options.dataDir, { url: server.url, registryDir, pid: process.pid });
+  return {
+    url: server.url,
+    machineKeyFile: server.machineKeyFile,
+    async stop() {
+      await removeServerNote(options.dataDir);
+      await server.stop();
+    },
+  };
+}
+
+/** Resolves when somebody asks for the end. */
+export function asked(signal: AbortSignal): Promise<void> {
+  return new Promise((done) => {
+    if (signal.aborted) done();
+    signal.addEventListener("abort", () => done(), { once: true });
+  });
+}

@@ -1,0 +1,25 @@
+import { z } from "zod";
+import { requireActor } from "../http/doorkeeper.ts";
+import type { App } from "../http/http-app.ts";
+import type { Upstreams } from "./upstreams.ts";
+
+const healthSchema = z.object({
+  upstream: z.string(),
+  state: z.enum(["starting", "ready", "down"]),
+  since: z.string(),
+  restarts: z.int(),
+  error: z.string().nullable(),
+  /** The last lines that a program wrote to stderr. */
+  stderr: z.array(z.string()),
+});
+
+export function registerUpstreamRoutes(app: App, { upstreams }: { upstreams: Pick<Upstreams, "health"> }): void {
+  app.get(
+    "/v1/upstreams",
+    { schema: { summary: "How the upstreams are", response: { 200: z.object({ items: z.array(healthSchema), next: z.null() }) } } },
+    async (request) => {
+      await requireActor(request, { role: ["operator"] });
+      return { items: upstreams.health(), next: null };
+    },
+  );
+}
