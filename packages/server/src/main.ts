@@ -28,6 +28,10 @@ import { createIdentityStore } from "./identity/identity.postgres.ts";
 import { openMachineKey } from "./identity/machine-key.ts";
 import { createKeyStore } from "./keys/key-store.postgres.ts";
 import { loadMasterKey } from "./keys/master-key.ts";
+import { createAuditStore } from "./ledger/audit.postgres.ts";
+import { registerAuditRoutes } from "./ledger/audit.routes.ts";
+import { createAudit } from "./ledger/audit.service.ts";
+import { createLedgerRows } from "./ledger/ledger-rows.postgres.ts";
 import { createLedger } from "./ledger/ledger.postgres.ts";
 import { createPayloadKeys } from "./ledger/payload-keys.postgres.ts";
 import { createSequenceStore } from "./ledger/sequence-store.postgres.ts";
@@ -106,9 +110,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const keys = createKeyStore({ database, masterKey });
     const payloadKeys = createPayloadKeys({ database, masterKey });
     const ledger = createLedger({ database, payloadKeys });
+    const tree = createTreeStore(database);
     const sequencer = startSequencer({
       sequence: createSequenceStore(database),
-      tree: createTreeStore(database),
+      tree,
       keys,
       onAppended: ledger.onAppended,
       onProblem: onError("the ledger cannot go on"),
@@ -206,6 +211,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     registerApprovalPages(app, { approvals, registry, now });
     registerHaltRoutes(app, { halts });
     registerUpstreamRoutes(app, { upstreams });
+    const audit = createAudit({
+      store: createAuditStore(database),
+      tree,
+      rows: createLedgerRows(database),
+      payloads: ledger,
+      payloadKeys,
+      keys,
+    });
+    registerAuditRoutes(app, { audit });
     registerGateway(app, { path, registry, callers: identity.callers, publicUrl });
 
     await control.start();
