@@ -21,4 +21,5 @@ export * from "./registry/asset.ts";
 export * from "./registry/name.ts";
 export * from "./registry/plan.ts";
 export * from "./registry/registry-view.ts";
+export * from "./run/queue.ts";
 export * from "./run/run.ts";

@@ -37,4 +37,6 @@ export * from "./registry/registry-versions.ts";
 export * from "./registry/tool-head.ts";
 export * from "./registry/registry.ts";
 export * from "./registry/version-digest.ts";
+export * from "./run/run-end.ts";
+export * from "./run/run-terms.ts";
 export * from "./tier/tier.ts";

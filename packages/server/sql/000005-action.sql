@@ -1,6 +1,8 @@
 -- One attempt by an agent to use a tool. The row says where the action is; the ledger says what happened.
 CREATE TABLE action (
   id text PRIMARY KEY,
+  -- Drawn while the action's run is locked: within one run, what commits later stands later, so whoever reads on from a place misses none.
+  place bigint GENERATED ALWAYS AS IDENTITY,
   digest text NOT NULL,
   state text NOT NULL CHECK (state IN ('waiting', 'executing', 'denied', 'expired', 'rejected', 'cancelled', 'halted', 'succeeded', 'failed', 'unknown')),
   agent text NOT NULL,
@@ -29,7 +31,7 @@ CREATE TABLE action (
   ended_at timestamptz
 );
 CREATE INDEX action_executing ON action (instance) WHERE state = 'executing';
-CREATE INDEX action_of_run ON action (run_id, id) WHERE run_id IS NOT NULL;
+CREATE INDEX action_of_run ON action (run_id, place) WHERE run_id IS NOT NULL;
 GRANT SELECT, INSERT, UPDATE ON action TO remit_app;
 
 -- One window of one budget. spent + reserved never exceeds the limit that the drawing action was held to.

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { nameSchema } from "../registry/name.ts";
+import { claimedItemSchema, lineSchema } from "./queue.ts";
 
 /** Where a run is. */
 export const runStateSchema = z.enum(["running", "completed", "failed", "stopped-at-limit", "halted", "cancelled", "lost"]);
@@ -14,22 +15,12 @@ export const startRunSchema = z.strictObject({
   /** Default: the workflow's queue. `null`: no queue. */
   queue: nameSchema.nullable().optional(),
   maxActions: z.int().min(1).optional(),
-  requireApproval: z.array(z.string().min(1)).default([]),
+  /** Tools of the agent, by qualified or own name, that wait for the workflow's approvers whatever policy says. */
+  requireApproval: z.array(z.string().min(1)).max(200).default([]),
   serviceName: z.string().max(200).optional(),
   traceparent: z.string().max(100).optional(),
 });
 export type StartRun = z.infer<typeof startRunSchema>;
-
-/** Adding work to a queue. */
-export const enqueueSchema = z.strictObject({
-  /** One line that people recognise the work by. */
-  subject: z.string().min(1).max(300),
-  /** What the agent is given, as JSON. */
-  payload: z.record(z.string(), z.unknown()),
-  /** The same key twice is the same item. */
-  key: z.string().min(1).max(200).optional(),
-});
-export type Enqueue = z.infer<typeof enqueueSchema>;
 
 /** A run as it is shown and followed. */
 export const runViewSchema = z.object({
@@ -51,17 +42,6 @@ export const runViewSchema = z.object({
 });
 export type RunView = z.infer<typeof runViewSchema>;
 
-/** A piece of work as the run that claimed it is given it. */
-export const claimedItemSchema = z.object({
-  id: z.string(),
-  queue: z.string(),
-  subject: z.string(),
-  payload: z.record(z.string(), z.unknown()),
-  /** How many runs have claimed it, this one counted. */
-  attempt: z.int(),
-});
-export type ClaimedItem = z.infer<typeof claimedItemSchema>;
-
 /** What starting a run answers: everything that its agent's program needs, or that there is nothing to do. */
 export const startedRunSchema = z.union([
   z.object({
@@ -77,13 +57,13 @@ export const startedRunSchema = z.union([
 ]);
 export type StartedRun = z.infer<typeof startedRunSchema>;
 
-/** A fresh token of a run. */
+/** A fresh token of a run. `tokenExpiresAt` is when it has to have been renewed: the run is lost, and its work given back, when it was not. */
 export const runTokenSchema = z.object({ token: z.string(), tokenExpiresAt: z.string() });
 export type RunToken = z.infer<typeof runTokenSchema>;
 
 /** How the program that followed a run says that it ended. */
 export const endRunSchema = z.strictObject({
   outcome: z.enum(["completed", "failed", "cancelled", "stopped-at-limit"]),
-  reason: z.string().max(1_000),
+  reason: lineSchema.max(1_000),
 });
 export type EndRun = z.infer<typeof endRunSchema>;

@@ -5,7 +5,7 @@ import { unknownActor } from "../http/doorkeeper.ts";
 import { newId } from "../id/new-id.ts";
 
 export type Refusal = {
-  type: Extract<EntryType, "token-refused" | "link-refused" | "access-refused">;
+  type: Extract<EntryType, "token-refused" | "link-refused" | "access-refused" | "item-refused">;
   /** `agent:<name>` or `party:<name>` where that much is proven, else {@link unknownActor}. */
   actor: string;
   code: string;
