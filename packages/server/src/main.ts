@@ -44,7 +44,7 @@ import { registerPolicyRoutes } from "./policy/policy.routes.ts";
 import { registryStore } from "./registry/registry.postgres.ts";
 import { registerRegistryRoutes } from "./registry/registry.routes.ts";
 import { createRegistry } from "./registry/registry.service.ts";
-import { createUntraced } from "./telemetry/untraced.ts";
+import { createTracing } from "./telemetry/otlp-tracing.ts";
 import { registerUpstreamRoutes } from "./upstream/upstreams.routes.ts";
 import { createUpstreams } from "./upstream/upstreams.service.ts";
 
@@ -130,7 +130,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       onError: onError("the control state could not be confirmed"),
     });
     stops.push(() => control.stop());
-    const tracing = createUntraced();
+    const tracing = await createTracing({ environment, logger });
     stops.push(() => tracing.stop());
 
     // Who may do what: upstreams, policy, registry, halts.
@@ -168,7 +168,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     stops.push(() => identity.stop());
 
     // The path of an action, and the people that it asks.
-    const waiting = createWaitingActions({ database, ledger, newId });
+    const waiting = createWaitingActions({ database, ledger, tracing, newId });
     const approvals = createApprovals({
       database,
       store: approvalStore,

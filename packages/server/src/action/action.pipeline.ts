@@ -4,6 +4,7 @@ import type { ActionPath, Attempt, ListedTool } from "./action-path.ts";
 import type { Begin, Counted } from "./action.journal.ts";
 import type { ActionDeps } from "./action-deps.ts";
 import { actionEntries } from "./action-entries.ts";
+import { actionSpanId, actionTraceparent, traceApprovalWait } from "./action-trace.ts";
 import { attachedOutcome } from "./attached-outcome.ts";
 import { createCountedKeys } from "./counted-facts.ts";
 import { digestOf } from "./digest-of.ts";
@@ -165,9 +166,19 @@ export function createActionPath(deps: ActionDeps): ActionPath & { executeGrante
   async function walk(question: Question, signal: AbortSignal, traceparent: string | null): Promise<ActionOutcome | "gone"> {
     const { actionId, caller } = question;
     for (let round = 0; round < maxRounds; round += 1) {
+      const deciding = deps.tracing.start(`decide ${question.tool}`, {
+        service: caller.run?.serviceName ?? null,
+        parent: traceparent,
+        attributes: { "remit.action.id": actionId, "remit.policy": caller.policy },
+      });
       const { begin, stand, input } = judge(question);
       deps.crash(question.grant === null ? "before-intent" : "before-granted-intent");
       const begun = await deps.journal.begin(begin);
+      deciding.set({
+        "remit.verdict": "decision" in begun ? begun.decision.type : begun.type,
+        "remit.policies": "decision" in begun ? begun.decision.policies.join(" ") : "",
+      });
+      deciding.end();
       switch (begun.type) {
         case "stale":
           await deps.control.refresh();
@@ -209,6 +220,7 @@ export function createActionPath(deps: ActionDeps): ActionPath & { executeGrante
     const span = deps.tracing.start(`action ${attempt.tool}`, {
       service: caller.run?.serviceName ?? null,
       parent: attempt.traceparent ?? null,
+      spanId: actionSpanId(actionId),
       attributes: {
         "gen_ai.operation.name": "execute_tool",
         "gen_ai.tool.name": attempt.tool,
@@ -273,12 +285,17 @@ export function createActionPath(deps: ActionDeps): ActionPath & { executeGrante
         };
         const span = deps.tracing.start(`action ${row.tool}`, {
           service: row.caller.run?.serviceName ?? null,
-          parent: parentOf(row.traceId),
+          parent: actionTraceparent(row),
           attributes: { "remit.action.id": actionId, "remit.approval.id": approvalId },
         });
+        const at = deps.now();
         const outcome = await walk(question, new AbortController().signal, span.traceparent);
-        span.end(outcome !== "gone" && outcome.type === "failed" ? outcome.code : undefined);
-        return outcome === "gone" ? 0 : 1;
+        // Another server had it: the span is its to send.
+        if (outcome === "gone") return 0;
+        traceApprovalWait(deps.tracing, row, { outcome: "granted", at });
+        span.set({ "remit.outcome": outcome.type });
+        span.end(outcome.type === "failed" ? outcome.code : undefined);
+        return 1;
       }),
     );
     return done.reduce<number>((sum, one) => sum + one, 0);
@@ -311,9 +328,4 @@ function unrecordable(deps: ActionDeps, actionId: Id<"action">, error: unknown):
     reason: "The ledger cannot be written, so nothing may happen; try again in a moment.",
     policies: [],
   };
-}
-
-/** A parent for spans that continue a trace long after the caller has gone. */
-function parentOf(traceId: string | null): string | null {
-  return traceId === null ? null : `00-${traceId}-${traceId.slice(0, 16)}-01`;
 }

@@ -2,18 +2,22 @@ import type { Caller, Id, IdKind } from "@remit/contract";
 import type { ActionOutcomes, WaitingActions } from "../approval/approvals.ts";
 import type { Database } from "../database/database.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import type { Tracing } from "../telemetry/tracing.ts";
 import { attribution } from "./action-entries.ts";
+import { traceApprovalWait } from "./action-trace.ts";
 
 /** What approvals ask of actions: ending one that waits, and reading how they ended. */
 export function createWaitingActions(options: {
   database: Database;
   ledger: Pick<Ledger, "append">;
+  tracing: Pick<Tracing, "start">;
   newId: <K extends IdKind>(kind: K) => Id<K>;
 }): WaitingActions & ActionOutcomes {
   return {
     async end(transaction, actionId, { state, reason, actor, at }) {
-      const [row] = await transaction.query<{ tool: string; caller: Caller; trace_id: string | null }>(
-        `UPDATE action SET state = $2, reason = $3, ended_at = $4 WHERE id = $1 AND state = 'waiting' RETURNING tool, caller, trace_id`,
+      const [row] = await transaction.query<{ tool: string; caller: Caller; trace_id: string | null; requested_at: Date }>(
+        `UPDATE action SET state = $2, reason = $3, ended_at = $4 WHERE id = $1 AND state = 'waiting'
+         RETURNING tool, caller, trace_id, requested_at`,
         [actionId, state, reason, at.toISOString()],
       );
       // It has begun or ended otherwise: that is recorded already, and once.
@@ -28,6 +32,8 @@ export function createWaitingActions(options: {
           data: { tool: row.tool, reason },
         },
       ]);
+      const { tool, caller, trace_id: traceId, requested_at: requestedAt } = row;
+      traceApprovalWait(options.tracing, { id: actionId, tool, caller, traceId, requestedAt }, { outcome: state, at });
     },
     async outcomes(actionIds) {
       const rows = await options.database.query<{ id: string; state: string; reason: string | null }>(

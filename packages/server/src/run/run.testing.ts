@@ -24,6 +24,7 @@ import { runStore } from "./run.postgres.ts";
 import { registerRunRoutes } from "./run.routes.ts";
 import { createRuns } from "./run.service.ts";
 import type { Runs } from "./runs.ts";
+import { createUntraced } from "../telemetry/untraced.ts";
 
 export type Started = Extract<StartedRun, { token: string }>;
 
@@ -57,7 +58,7 @@ export async function openTestRuns(registry: Registry = buildRegistry()): Promis
   const { database, now } = test;
   const ledger = createLedger({ database, payloadKeys: createPayloadKeys({ database, masterKey: testMasterKey }) });
   const source = test.identity.registry;
-  const waiting = createWaitingActions({ database, ledger, newId });
+  const waiting = createWaitingActions({ database, ledger, tracing: createUntraced(), newId });
   const approvals = createApprovals({
     database,
     store: approvalStore,

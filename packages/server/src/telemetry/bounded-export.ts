@@ -1,0 +1,76 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
+import { BatchSpanProcessor, type SpanExporter, type SpanProcessor } from "@opentelemetry/sdk-trace";
+import type { Logger } from "../log/logger.ts";
+
+/** What waits to be sent while the endpoint does not take it. Beyond that, spans are lost and counted. */
+const maxWaiting = 4_096;
+const maxBatch = 512;
+const sendEveryMs = 1_000;
+/** As the specification has it. The SDK gives up a batch for certain a little later, even where an answer drips in. */
+const giveUpMs = 12_000;
+const reportEveryMs = 60_000;
+const stopMs = 2_000;
+
+export type BoundedExport = { processor: SpanProcessor; stop(): Promise<void> };
+
+/** The one way out for spans of all services: a bounded queue in batches. What is lost is counted, and told once a minute. */
+export function createBoundedExport({ url, logger }: { url: string; logger: Logger }): BoundedExport {
+  const otlp = new OTLPTraceExporter({ url, concurrencyLimit: maxWaiting / maxBatch + 2 });
+  let waiting = 0;
+  let sending = 0;
+  let lost = 0;
+  const exporter: SpanExporter = {
+    export(spans, done) {
+      waiting -= spans.length;
+      sending += spans.length;
+      otlp.export(spans, (result) => {
+        sending -= spans.length;
+        if (result.error !== undefined) lost += spans.length;
+        done(result);
+      });
+    },
+    shutdown: () => otlp.shutdown(),
+  };
+  const batches = new BatchSpanProcessor({
+    exporter,
+    maxQueueSize: maxWaiting,
+    maxExportBatchSize: maxBatch,
+    scheduledDelayMillis: sendEveryMs,
+    exportTimeoutMillis: giveUpMs,
+  });
+
+  function report(): void {
+    // Only how many: an error may quote what was sent, and the endpoint may hold a password.
+    if (lost > 0) logger.warn({ lost }, "spans were lost: the OTLP endpoint does not take them, or not fast enough");
+    lost = 0;
+  }
+  const reporting = setInterval(report, reportEveryMs);
+  reporting.unref();
+
+  return {
+    processor: {
+      onStart: () => undefined,
+      onEnd(span) {
+        // Not sampled: it was never meant to be sent.
+        if ((span.spanContext().traceFlags & 1) === 0) return;
+        // The processor would drop it as well, but tells nobody.
+        if (waiting >= maxWaiting) {
+          lost += 1;
+          return;
+        }
+        waiting += 1;
+        batches.onEnd(span);
+      },
+      forceFlush: () => batches.forceFlush(),
+      // Of one service only; the others go on.
+      shutdown: async () => undefined,
+    },
+    async stop() {
+      clearInterval(reporting);
+      await Promise.race([batches.shutdown().catch(() => undefined), delay(stopMs, undefined, { ref: false })]);
+      lost += waiting + sending;
+      report();
+    },
+  };
+}
