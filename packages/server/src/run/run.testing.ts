@@ -55,7 +55,8 @@ export const startOf = (more: Partial<StartRun> = {}): StartRun =>
 /** Runs as a server has them: real database, ledger, identity and approvals; only what would execute is a list here. */
 export async function openTestRuns(registry: Registry = buildRegistry()): Promise<TestRuns> {
   const test = await openTestIdentity(registry);
-  const { database, now } = test;
+  const { database } = test;
+  const now = (): Date => test.now();
   const ledger = createLedger({ database, payloadKeys: createPayloadKeys({ database, masterKey: testMasterKey }) });
   const source = test.identity.registry;
   const waiting = createWaitingActions({ database, ledger, tracing: createUntraced(), newId });
