@@ -14,58 +14,81 @@ export const maxDepth = 64;
  * @throws RemitError `invalid-arguments`, naming the JSON pointer.
  */
 export function canonicalJson(value: Json): string {
-  return write(value, "", 0);
+  try {
+    return write(value, 0);
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    const pointer = error.path.map((key) => `/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
+    throw new RemitError("invalid-arguments", `${error.what} at ${pointer === "" ? "the top" : pointer} has no canonical form`, {
+      issues: [{ message: `${error.what} is not accepted`, pointer }],
+    });
+  }
 }
 
-function write(value: unknown, pointer: string, depth: number): string {
+/** Its path is gathered on the way out: only a refusal pays for knowing where it was. */
+class Refusal extends Error {
+  readonly what: string;
+  readonly path: string[] = [];
+
+  constructor(what: string) {
+    super(what);
+    this.what = what;
+  }
+}
+
+function write(value: unknown, depth: number): string {
   if (value === null) return "null";
   switch (typeof value) {
     case "boolean":
       return value ? "true" : "false";
     case "string":
-      if (!value.isWellFormed()) throw refuse("text with a lone surrogate", pointer);
+      if (!value.isWellFormed()) throw new Refusal("text with a lone surrogate");
       return JSON.stringify(value);
     case "number":
-      if (!Number.isFinite(value)) throw refuse("a number that is not finite", pointer);
-      if (Object.is(value, -0)) throw refuse("negative zero", pointer);
-      if (Number.isInteger(value) && !Number.isSafeInteger(value)) throw refuse("an integer beyond 2^53 - 1; send it as text", pointer);
+      if (!Number.isFinite(value)) throw new Refusal("a number that is not finite");
+      if (Object.is(value, -0)) throw new Refusal("negative zero");
+      if (Number.isInteger(value) && !Number.isSafeInteger(value)) throw new Refusal("an integer beyond 2^53 - 1; send it as text");
       return JSON.stringify(value);
     case "object":
-      if (depth >= maxDepth) throw refuse(`nesting deeper than ${maxDepth}`, pointer);
-      return Array.isArray(value) ? writeArray(value, pointer, depth) : writeObject(value, pointer, depth);
+      if (depth >= maxDepth) throw new Refusal(`nesting deeper than ${maxDepth}`);
+      return Array.isArray(value) ? writeArray(value, depth) : writeObject(value, depth);
     default:
-      throw refuse(`a ${typeof value}`, pointer);
+      throw new Refusal(`a ${typeof value}`);
   }
 }
 
-function writeArray(value: readonly unknown[], pointer: string, depth: number): string {
+function writeArray(value: readonly unknown[], depth: number): string {
+  let text = "[";
   // An index loop, not map: map skips holes, and a hole is not a JSON value.
-  const parts: string[] = [];
-  for (let index = 0; index < value.length; index += 1) parts.push(write(value[index], `${pointer}/${index}`, depth + 1));
-  return `[${parts.join(",")}]`;
+  for (let index = 0; index < value.length; index += 1) {
+    if (index > 0) text += ",";
+    text += writeChild(value[index], String(index), depth);
+  }
+  return `${text}]`;
 }
 
-function writeObject(value: object, pointer: string, depth: number): string {
+function writeObject(value: object, depth: number): string {
   const prototype: unknown = Object.getPrototypeOf(value);
   // Dates, maps and class instances would all become {} and share a digest.
-  if (prototype !== Object.prototype && prototype !== null) throw refuse("an object that is not plain JSON", pointer);
-  const members = Object.keys(value)
-    .sort(byCodeUnit)
-    .map((key) => {
-      if (!key.isWellFormed()) throw refuse("a member name with a lone surrogate", pointer);
-      const child: unknown = (value as Record<string, unknown>)[key];
-      return `${JSON.stringify(key)}:${write(child, `${pointer}/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`, depth + 1)}`;
-    });
-  return `{${members.join(",")}}`;
+  if (prototype !== Object.prototype && prototype !== null) throw new Refusal("an object that is not plain JSON");
+  let text = "{";
+  for (const key of Object.keys(value).sort(byCodeUnit)) {
+    if (!key.isWellFormed()) throw new Refusal("a member name with a lone surrogate");
+    if (text.length > 1) text += ",";
+    text += `${JSON.stringify(key)}:${writeChild((value as Record<string, unknown>)[key], key, depth)}`;
+  }
+  return `${text}}`;
+}
+
+function writeChild(child: unknown, key: string, depth: number): string {
+  try {
+    return write(child, depth + 1);
+  } catch (error) {
+    if (error instanceof Refusal) error.path.unshift(key);
+    throw error;
+  }
 }
 
 function byCodeUnit(left: string, right: string): number {
   return left < right ? -1 : left > right ? 1 : 0;
-}
-
-function refuse(what: string, pointer: string): RemitError {
-  const at = pointer === "" ? "the top" : pointer;
-  return new RemitError("invalid-arguments", `${what} at ${at} has no canonical form`, {
-    issues: [{ message: `${what} is not accepted`, pointer }],
-  });
 }

@@ -142,7 +142,9 @@ function areHashes(values: readonly Uint8Array[]): boolean {
 }
 
 export function equal(left: Uint8Array, right: Uint8Array): boolean {
-  return left.length === right.length && left.every((byte, index) => byte === right[index]);
+  if (left.length !== right.length) return false;
+  for (let index = 0; index < left.length; index += 1) if (left[index] !== right[index]) return false;
+  return true;
 }
 
 function assertRange(holds: boolean, message: string): void {

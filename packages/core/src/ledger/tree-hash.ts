@@ -12,15 +12,16 @@ export type TreeHash = {
 export const hashLength = 32;
 
 export function treeHash(hash: Hash): TreeHash {
-  // One buffer for every node: the hash reads it before it returns.
+  // One buffer for every node, and one for leaves: the hash reads it before it returns.
+  let prefixed = new Uint8Array(4096);
   const pair = new Uint8Array(1 + 2 * hashLength);
   pair[0] = 1;
   return {
     empty: hash(new Uint8Array(0)),
     leaf(body) {
-      const prefixed = new Uint8Array(1 + body.length);
+      if (prefixed.length <= body.length) prefixed = new Uint8Array(2 * body.length);
       prefixed.set(body, 1);
-      return hash(prefixed);
+      return hash(prefixed.subarray(0, 1 + body.length));
     },
     node(left, right) {
       pair.set(left, 1);

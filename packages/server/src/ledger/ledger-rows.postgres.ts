@@ -26,23 +26,24 @@ export function createLedgerRows(database: Queryable): LedgerRows {
       );
       return rows.map((row) => ({ ...row, size: Number(row.size) }));
     },
-    async leaves(seq, end, limit) {
-      const rows = await database.query<Row>({ name: "ledger-verify-leaves", text: leavesSql }, [seq, end, limit]);
+    async leaves(from, to) {
+      const rows = await database.query<Row>({ name: "ledger-verify-leaves", text: leavesSql }, [from, to]);
       return rows.map(leafRow);
     },
-    async payloadsOf(entryIds) {
-      const rows = await database.query<{ entry_id: string; name: string; subject: string; length: number }>(
-        "SELECT entry_id, name, subject, octet_length(ciphertext) AS length FROM ledger_payload WHERE entry_id = ANY ($1)",
-        [entryIds],
+    async payloads(from, to, inline) {
+      const rows = await database.query<{ entry_id: string; name: string; subject: string; ciphertext: Buffer | null }>(
+        `SELECT entry_id, name, subject, CASE WHEN octet_length(ciphertext) <= $3 THEN ciphertext END AS ciphertext
+         FROM ledger_leaf JOIN ledger_payload USING (entry_id) WHERE seq >= $1 AND seq < $2`,
+        [from, to, inline],
       );
       return rows.map(({ entry_id: entryId, ...row }) => ({ entryId, ...row }));
     },
-    async ciphertexts(places) {
-      const rows = await database.query<{ entry_id: string; name: string; ciphertext: Buffer }>(
-        `SELECT entry_id, name, ciphertext FROM ledger_payload JOIN unnest($1::text[], $2::text[]) AS w (entry_id, name) USING (entry_id, name)`,
-        [places.map(({ entryId }) => entryId), places.map(({ name }) => name)],
+    async ciphertext(entryId, name) {
+      const [row] = await database.query<{ ciphertext: Buffer }>(
+        "SELECT ciphertext FROM ledger_payload WHERE entry_id = $1 AND name = $2",
+        [entryId, name],
       );
-      return rows.map(({ entry_id: entryId, ...row }) => ({ entryId, ...row }));
+      return row?.ciphertext ?? null;
     },
     async tiles(level, from, to) {
       const rows = await database.query<{ level: number; index: string; hashes: Buffer; root: Buffer }>(
@@ -97,7 +98,7 @@ const leavesSql = `
 SELECT l.seq, l.entry_id, l.leaf_hash, e.id, e.body, e.type, (extract(epoch FROM e.at) * 1000)::text AS at_ms, e.actor, e.agent, e.tool,
   e.action_id, e.run_id, e.approval_id, e.trace_id
 FROM ledger_leaf l LEFT JOIN ledger_entry e ON e.id = l.entry_id
-WHERE l.seq >= $1 AND l.seq < $2 ORDER BY l.seq LIMIT $3`;
+WHERE l.seq >= $1 AND l.seq < $2 ORDER BY l.seq`;
 
 function leafRow(row: Row): LeafRow {
   const place = { seq: Number(row.seq), entryId: row.entry_id, leafHash: row.leaf_hash };

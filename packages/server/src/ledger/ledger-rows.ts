@@ -6,10 +6,11 @@ export type LedgerRows = {
   extent(): Promise<Extent>;
   /** Checkpoints of more than `size` entries, in order. */
   checkpointsAfter(size: number, limit: number): Promise<CheckpointRow[]>;
-  /** Leaves from `seq` up to `end`, not including it, in order. */
-  leaves(seq: number, end: number, limit: number): Promise<LeafRow[]>;
-  payloadsOf(entryIds: readonly string[]): Promise<{ entryId: string; name: string; subject: string; length: number }[]>;
-  ciphertexts(places: readonly { entryId: string; name: string }[]): Promise<{ entryId: string; name: string; ciphertext: Buffer }[]>;
+  /** Leaves from `from` up to `to`, not including it, in order. */
+  leaves(from: number, to: number): Promise<LeafRow[]>;
+  /** The payloads of the entries of these leaves; the ciphertext comes along where it has at most `inline` bytes. */
+  payloads(from: number, to: number, inline: number): Promise<PayloadRow[]>;
+  ciphertext(entryId: string, name: string): Promise<Buffer | null>;
   /** Full tiles of one level, in order. */
   tiles(level: number, from: number, to: number): Promise<Tile[]>;
   /** Entries that happened before `time` and have no leaf. */
@@ -21,6 +22,8 @@ export type LedgerRows = {
 };
 
 export type Extent = { size: number; leaves: number; firstLeaf: number; pending: number; tilesBeyond: number };
+
+export type PayloadRow = { entryId: string; name: string; subject: string; ciphertext: Buffer | null };
 
 export type CheckpointRow = { size: number; root: Buffer; note: string; leaves: Buffer };
 

@@ -1,7 +1,8 @@
-import { createCipheriv, createDecipheriv, createHmac, hash, randomFillSync } from "node:crypto";
+import { createCipheriv, createDecipheriv, hash, randomFillSync } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import type { JsonObject, PayloadCommitment } from "@remit/contract";
 import { canonicalJson } from "@remit/core";
+import { saltedCommitment } from "./salted-commitment.ts";
 
 /** Which payload of which entry it is, and whose. A ciphertext opens in its own place only. */
 export type PayloadPlace = { entryId: string; name: string; subject: string };
@@ -17,19 +18,14 @@ const tagLength = 16;
  * Nonces are random: one key may seal 2^32 payloads.
  */
 export function sealPayload(key: KeyObject, place: PayloadPlace, value: JsonObject): { ciphertext: Buffer; commitment: PayloadCommitment } {
-  const payload = Buffer.from(canonicalJson(value));
   const random = randomBytes();
-  const salt = random.subarray(nonceLength);
-  const cipher = createCipheriv("aes-256-gcm", key, random.subarray(0, nonceLength)).setAAD(context(place));
-  const ciphertext = Buffer.concat([
-    versionByte,
-    random.subarray(0, nonceLength),
-    cipher.update(salt),
-    cipher.update(payload),
-    cipher.final(),
-    cipher.getAuthTag(),
-  ]);
-  return { ciphertext, commitment: { commitment: commit(salt, payload), sealed: hash("sha256", ciphertext, "hex") } };
+  const nonce = random.subarray(0, nonceLength);
+  const plain = Buffer.concat([random.subarray(nonceLength), Buffer.from(canonicalJson(value))]);
+  const cipher = createCipheriv("aes-256-gcm", key, nonce).setAAD(context(place));
+  const ciphertext = Buffer.concat([versionByte, nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
+  const salt = plain.subarray(0, saltLength);
+  const payload = plain.subarray(saltLength);
+  return { ciphertext, commitment: { commitment: saltedCommitment(salt, payload), sealed: hash("sha256", ciphertext, "hex") } };
 }
 
 /** The payload and what its commitment must be; null when this key did not seal this ciphertext for this place. */
@@ -41,7 +37,7 @@ export function openPayload(key: KeyObject, place: PayloadPlace, ciphertext: Buf
     const plain = Buffer.concat([decipher.update(ciphertext.subarray(1 + nonceLength, -tagLength)), decipher.final()]);
     const payload = plain.subarray(saltLength);
     const value = JSON.parse(payload.toString()) as JsonObject;
-    return { value, commitment: commit(plain.subarray(0, saltLength), payload) };
+    return { value, commitment: saltedCommitment(plain.subarray(0, saltLength), payload) };
   } catch {
     return null;
   }
@@ -52,10 +48,6 @@ export function ciphertextDigest(ciphertext: Uint8Array): string {
 }
 
 const versionByte = Buffer.from([version]);
-
-function commit(salt: Uint8Array, payload: Uint8Array): string {
-  return createHmac("sha256", salt).update(payload).digest("hex");
-}
 
 function context({ entryId, name, subject }: PayloadPlace): Buffer {
   return Buffer.from(JSON.stringify([entryId, name, subject]));

@@ -1,9 +1,9 @@
 import type { KeyObject } from "node:crypto";
 import { ledgerEventSchema } from "@remit/contract";
-import type { LedgerEvent } from "@remit/contract";
+import type { LedgerEvent, PayloadCommitment } from "@remit/contract";
 import { entryColumns, equal } from "@remit/core";
 import { sha256Tree } from "./ledger-key.ts";
-import type { LeafRow, LedgerRows } from "./ledger-rows.ts";
+import type { LeafRow, LedgerRows, PayloadRow } from "./ledger-rows.ts";
 import { ciphertextDigest, openPayload } from "./payload-cipher.ts";
 import type { PayloadKeys } from "./payload-keys.ts";
 import type { Report } from "./verify-ledger.ts";
@@ -23,26 +23,35 @@ export type CheckEntriesOptions = {
   payloads: PayloadCounts;
 };
 
-const chunkBytes = 8 * 1024 * 1024;
+/** Larger ciphertexts are read one at a time, so that a page of them never fills the memory. */
+const inlineBytes = 16 * 1024;
+const pagesAhead = 2;
 
-/** Reads leaves in order, one page ahead of whoever takes them, and checks each entry against what is kept beside its body. */
+/** Reads leaves in order, a few pages ahead of whoever takes them, and checks each entry against what is kept beside its body. */
 export function checkEntries(given: CheckEntriesOptions): { take(from: number, to: number): Promise<(CheckedLeaf | null)[]> } {
   const options = given.payloadKeys === undefined ? given : { ...given, payloadKeys: rememberKeys(given.payloadKeys) };
   const { rows, end, pageSize, report } = options;
   let buffer: CheckedLeaf[] = [];
-  let next = 0;
-  let ahead: Promise<LeafRow[]> | null = null;
+  /** Pages that are being read, in order. */
+  const ahead: Promise<Page>[] = [];
+  let requested = 0;
+  let checked = 0;
 
-  async function fill(): Promise<boolean> {
-    const page = await (ahead ?? rows.leaves(next, end, pageSize));
-    next = (page.at(-1)?.seq ?? end - 1) + 1;
-    ahead = next < end ? rows.leaves(next, end, pageSize) : null;
-    // It may fail while this page is being checked; it is awaited, and thrown, with the next.
-    ahead?.catch(() => {});
-    const leaves = page.map(toLeaf);
-    await checkPage(page, leaves, options);
-    buffer.push(...leaves);
-    return page.length > 0;
+  async function read(from: number): Promise<Page> {
+    const to = Math.min(from + pageSize, end);
+    const [leaves, payloads] = await Promise.all([rows.leaves(from, to), rows.payloads(from, to, inlineBytes)]);
+    return { leaves, payloads };
+  }
+
+  /** The next page; null at the end. The database reads further ones while this one is checked. */
+  async function nextPage(): Promise<Page | null> {
+    for (; ahead.length < pagesAhead && requested < end; requested += pageSize) {
+      const page = read(requested);
+      // It may fail before it is its turn; then it is thrown.
+      page.catch(() => {});
+      ahead.push(page);
+    }
+    return (await ahead.shift()) ?? null;
   }
 
   function toLeaf({ seq, entryId, leafHash, entry }: LeafRow): CheckedLeaf {
@@ -51,7 +60,14 @@ export function checkEntries(given: CheckEntriesOptions): { take(from: number, t
 
   return {
     async take(from, to) {
-      while ((buffer.at(-1)?.seq ?? -1) < to - 1 && next < end && (await fill()));
+      while (checked < to) {
+        const page = await nextPage();
+        if (page === null) break;
+        const leaves = page.leaves.map(toLeaf);
+        await checkPage(page, leaves, options);
+        for (const leaf of leaves) buffer.push(leaf);
+        checked += pageSize;
+      }
       const taken: (CheckedLeaf | null)[] = Array.from({ length: to - from }, () => null);
       let used = 0;
       for (const leaf of buffer) {
@@ -80,9 +96,11 @@ function rememberKeys(keys: Pick<PayloadKeys, "forOpening">): Pick<PayloadKeys, 
   };
 }
 
-async function checkPage(page: readonly LeafRow[], leaves: readonly CheckedLeaf[], options: CheckEntriesOptions): Promise<void> {
+type Page = { leaves: LeafRow[]; payloads: PayloadRow[] };
+
+async function checkPage(page: Page, leaves: readonly CheckedLeaf[], options: CheckEntriesOptions): Promise<void> {
   const events = new Map<string, { seq: number; event: LedgerEvent }>();
-  for (const [index, row] of page.entries()) {
+  for (const [index, row] of page.leaves.entries()) {
     const bodyHash = leaves[index]?.bodyHash ?? null;
     // What a changed body says of the rest is worth nothing; that it was changed is found against the checkpoint.
     if (row.entry === null || bodyHash === null || !equal(bodyHash, row.leafHash)) continue;
@@ -96,7 +114,7 @@ async function checkPage(page: readonly LeafRow[], leaves: readonly CheckedLeaf[
     if (column !== null)
       options.report(row.seq, row.entryId, `The column ${column} of ${row.entryId} is not what its signed body says: it was changed`);
   }
-  await checkPayloads(events, options);
+  await checkPayloads(events, page.payloads, options);
 }
 
 function parseEvent(body: Buffer): LedgerEvent | null {
@@ -118,56 +136,41 @@ function differingColumn({ columns, atMs }: NonNullable<LeafRow["entry"]>, event
 
 async function checkPayloads(
   events: ReadonlyMap<string, { seq: number; event: LedgerEvent }>,
+  stored: readonly PayloadRow[],
   options: CheckEntriesOptions,
 ): Promise<void> {
-  const { rows, report } = options;
-  const wanted = [...events].filter(([, { event }]) => event.data.payloads !== undefined).map(([id]) => id);
-  const stored = await rows.payloadsOf([...events.keys()]);
   const found = new Set(stored.map(({ entryId, name }) => `${entryId} ${name}`));
-  for (const id of wanted) {
-    const { seq, event } = events.get(id) ?? {};
-    for (const name of Object.keys(event?.data.payloads ?? {})) {
-      if (!found.has(`${id} ${name}`)) report(seq ?? null, id, `The payload "${name}" of ${id} is missing: it was removed`);
+  for (const [id, { seq, event }] of events) {
+    for (const name of Object.keys(event.data.payloads ?? {})) {
+      if (!found.has(`${id} ${name}`)) options.report(seq, id, `The payload "${name}" of ${id} is missing: it was removed`);
     }
   }
-  for (const chunk of chunks(stored)) {
-    const places = new Map(chunk.map((place) => [`${place.entryId} ${place.name}`, place]));
-    for (const { entryId, name, ciphertext } of await rows.ciphertexts(chunk)) {
-      const { seq, event } = events.get(entryId) ?? {};
-      const commitment = event?.data.payloads?.[name];
-      const place = places.get(`${entryId} ${name}`);
-      options.payloads.sealed += 1;
-      if (commitment === undefined || place === undefined) {
-        report(seq ?? null, entryId, `The payload "${name}" of ${entryId} is not one that was recorded: it was put in`);
-      } else if (ciphertextDigest(ciphertext) !== commitment.sealed) {
-        report(seq ?? null, entryId, `The payload "${name}" of ${entryId} was changed`);
-      } else if (options.payloadKeys !== undefined) {
-        const key = await options.payloadKeys.forOpening(place.subject);
-        const opened = key === null ? null : openPayload(key, place, ciphertext);
-        if (key === null) options.payloads.erased += 1;
-        else if (opened?.commitment === commitment.commitment) options.payloads.opened += 1;
-        else
-          report(
-            seq ?? null,
-            entryId,
-            `The payload "${name}" of ${entryId} does not open as what was recorded: its subject or its key was changed`,
-          );
-      }
-    }
+  for (const row of stored) {
+    const recorded = events.get(row.entryId);
+    if (recorded === undefined) continue;
+    options.payloads.sealed += 1;
+    const wrong = await wrongWithPayload(row, recorded.event.data.payloads?.[row.name], options);
+    if (wrong !== null) options.report(recorded.seq, row.entryId, `The payload "${row.name}" of ${row.entryId} ${wrong}`);
   }
 }
 
-/** So many payloads at a time as fit into memory, whatever their sizes. */
-function chunks<Place extends { length: number }>(places: readonly Place[]): Place[][] {
-  const parts: Place[][] = [];
-  let bytes = Infinity;
-  for (const place of places) {
-    if (bytes + place.length > chunkBytes) {
-      parts.push([]);
-      bytes = 0;
-    }
-    bytes += place.length;
-    parts.at(-1)?.push(place);
+async function wrongWithPayload(
+  row: PayloadRow,
+  commitment: PayloadCommitment | undefined,
+  options: CheckEntriesOptions,
+): Promise<string | null> {
+  if (commitment === undefined) return "is not one that was recorded: it was put in";
+  const ciphertext = row.ciphertext ?? (await options.rows.ciphertext(row.entryId, row.name));
+  if (ciphertext === null || ciphertextDigest(ciphertext) !== commitment.sealed) return "was changed";
+  if (options.payloadKeys === undefined) return null;
+  const key = await options.payloadKeys.forOpening(row.subject);
+  if (key === null) {
+    options.payloads.erased += 1;
+    return null;
   }
-  return parts;
+  if (openPayload(key, row, ciphertext)?.commitment !== commitment.commitment) {
+    return "does not open as what was recorded: its subject or its key was changed";
+  }
+  options.payloads.opened += 1;
+  return null;
 }
