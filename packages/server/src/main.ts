@@ -8,6 +8,7 @@ import { createActionPath } from "./action/action.pipeline.ts";
 import { crashAt } from "./action/crash-point.ts";
 import { createInFlight } from "./action/in-flight.ts";
 import { createNormaliser } from "./action/normalise.ts";
+import { createRunActions } from "./action/run-actions.postgres.ts";
 import { createWaitingActions } from "./action/waiting-actions.postgres.ts";
 import { startApprovalClock } from "./approval/approval-clock.ts";
 import { registerApprovalPages } from "./approval/approval.pages.ts";
@@ -26,6 +27,7 @@ import { newId } from "./id/new-id.ts";
 import { createIdentity, registerIdentityRoutes } from "./identity/identity.ts";
 import { createIdentityStore } from "./identity/identity.postgres.ts";
 import { openMachineKey } from "./identity/machine-key.ts";
+import { createRefusalRecorder } from "./identity/refusal-recorder.ts";
 import { createKeyStore } from "./keys/key-store.postgres.ts";
 import { loadMasterKey } from "./keys/master-key.ts";
 import { createAuditStore } from "./ledger/audit.postgres.ts";
@@ -44,6 +46,14 @@ import { registerPolicyRoutes } from "./policy/policy.routes.ts";
 import { registryStore } from "./registry/registry.postgres.ts";
 import { registerRegistryRoutes } from "./registry/registry.routes.ts";
 import { createRegistry } from "./registry/registry.service.ts";
+import { queueStore } from "./run/queue.postgres.ts";
+import { registerQueueRoutes } from "./run/queue.routes.ts";
+import { createQueues } from "./run/queue.service.ts";
+import { startRunClock } from "./run/run-clock.ts";
+import { runStore } from "./run/run.postgres.ts";
+import { registerRunRoutes } from "./run/run.routes.ts";
+import { createRuns } from "./run/run.service.ts";
+import type { Runs } from "./run/runs.ts";
 import { createTracing } from "./telemetry/otlp-tracing.ts";
 import { registerUpstreamRoutes } from "./upstream/upstreams.routes.ts";
 import { createUpstreams } from "./upstream/upstreams.service.ts";
@@ -147,7 +157,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       registry.driftCheck(upstream, offered).catch(onError("an upstream's tools could not be compared with what was accepted"));
     });
     const inFlight = createInFlight();
-    const halts = createHalts({ database, store: haltStore, ledger, control, inFlight, now, newId });
+    const halts = createHalts({
+      database,
+      store: haltStore,
+      ledger,
+      control,
+      inFlight,
+      // Runs are made further down, for they need to know of halts.
+      haltRun: (transaction, id, reason, actor) => runs.haltRun(transaction, id, reason, actor),
+      now,
+      newId,
+    });
 
     // The HTTP face is made before it listens, so that the address is known only afterwards; a free port has to be found first.
     const port = options.port === 0 ? await freePort(options.host) : options.port;
@@ -201,6 +221,26 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     };
     const path = createActionPath(deps);
 
+    const runs: Runs = createRuns({
+      database,
+      store: runStore,
+      queues: queueStore,
+      actions: createRunActions(database),
+      ledger,
+      registry,
+      halts,
+      approvals,
+      callers: identity.callers,
+      revokeRun: (id, reason) => identity.revokeRun(id, reason),
+      inFlight,
+      publicUrl,
+      now,
+      newId,
+    });
+    const refusals = createRefusalRecorder({ ledger, logger, now });
+    stops.push(() => refusals.stop());
+    const queues = createQueues({ database, queues: queueStore, ledger, registry, refusals, now, newId });
+
     const app = await createHttpApp({ logger, publicUrl, doorkeeper: identity.doorkeeper });
     app.readiness.add("control", () => void control.epoch());
     app.readiness.add("ledger", () => sequencer.check());
@@ -210,6 +250,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     registerApprovalRoutes(app, { approvals });
     registerApprovalPages(app, { approvals, registry, now });
     registerHaltRoutes(app, { halts });
+    registerRunRoutes(app, { runs });
+    registerQueueRoutes(app, { queues });
     registerUpstreamRoutes(app, { upstreams });
     const audit = createAudit({
       store: createAuditStore(database),
@@ -227,6 +269,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       approvals,
       onError: (error, approvalId) => logger.error({ err: error, approvalId }, "a request could not be brought up to date"),
     });
+    const runClock = startRunClock({
+      runs,
+      onError: (error, runId) => logger.error({ err: error, runId }, "a run could not be brought up to date"),
+    });
     const executor = startActionExecutor(deps, {
       executeGranted: () => path.executeGranted(),
       onGranted: (listener) => approvals.onGranted(listener),
@@ -237,6 +283,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       () => journal.idle(),
       () => executor.stop(),
       () => approvalClock.stop(),
+      () => runClock.stop(),
       () => app.close(),
     );
     await ledger.record({

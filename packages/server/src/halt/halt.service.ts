@@ -2,7 +2,7 @@ import { type HaltView, type Id, type IdKind, type Person, RemitError } from "@r
 import { type Halt, describeScope, mayRelease } from "@remit/core";
 import type { InFlight } from "../action/in-flight.ts";
 import type { ControlState } from "../control/control-state.ts";
-import type { Database } from "../database/database.ts";
+import type { Database, Transaction } from "../database/database.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { HaltStore, StoredHalt } from "./halt.store.ts";
 import type { HaltService } from "./halts.ts";
@@ -14,6 +14,8 @@ export type HaltOptions = {
   control: Pick<ControlState, "changed" | "onChange" | "refresh">;
   /** What this server is executing: a halt reaches it. */
   inFlight: Pick<InFlight, "apply">;
+  /** A halt of a run ends the run, in the same transaction. */
+  haltRun(transaction: Transaction, id: Id<"run">, reason: string, actor: string): Promise<boolean>;
   now: () => Date;
   newId: <K extends IdKind>(kind: K) => Id<K>;
 };
@@ -51,6 +53,7 @@ export function createHalts(options: HaltOptions): HaltService {
       };
       await database.transaction(async (transaction) => {
         await store.insert(transaction, halt);
+        if (mode === "halt" && scope.type === "run") await options.haltRun(transaction, scope.name, reason, `party:${person.party}`);
         await ledger.append(transaction, [entry("halt-engaged", halt, person, reason)]);
         await control.changed(transaction);
       });
