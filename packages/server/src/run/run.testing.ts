@@ -23,6 +23,7 @@ import type { Queues } from "./queue.service.ts";
 import { runStore } from "./run.postgres.ts";
 import { registerRunRoutes } from "./run.routes.ts";
 import { createRuns } from "./run.service.ts";
+import type { RunActions } from "./run.store.ts";
 import type { Runs } from "./runs.ts";
 import { createUntraced } from "../telemetry/untraced.ts";
 
@@ -34,6 +35,7 @@ export type TestRuns = TestIdentity & {
   another(): Runs;
   queues: Queues;
   approvals: ApprovalService;
+  actions: RunActions;
   ledger: Ledger;
   /** Runs whose flights were stopped. */
   stopped: { run: string; reason: string }[];
@@ -74,12 +76,13 @@ export async function openTestRuns(registry: Registry = buildRegistry()): Promis
   });
   const stopped: TestRuns["stopped"] = [];
   const halts: TestRuns["halts"] = { current: [] };
+  const actions = createRunActions(database);
   const another = (): Runs =>
     createRuns({
       database,
       store: runStore,
       queues: queueStore,
-      actions: createRunActions(database),
+      actions,
       ledger,
       registry: source,
       halts: { current: () => halts.current },
@@ -102,6 +105,7 @@ export async function openTestRuns(registry: Registry = buildRegistry()): Promis
     another,
     queues,
     approvals,
+    actions,
     ledger,
     stopped,
     halts,
