@@ -5,10 +5,10 @@ test("[CTL-01][AUD-01] an allowed call is intended, executed and recorded, in th
   await using remit = await openTestActionPath();
   remit.upstream.answer = async (call) => {
     expect((await remit.entries()).map(({ type }) => type)).toEqual(["action-intended"]);
-    return { content: [{ type: "text", text: `ticket ${String(call.arguments["id"])}` }] };
+    return { content: [{ type: "text", text: `ticket ${JSON.stringify(call.arguments["id"])}` }] };
   };
   const outcome = await remit.act("tickets.read", { id: "7" });
-  expect(outcome).toMatchObject({ type: "succeeded", result: { content: [{ text: "ticket 7" }] } });
+  expect(outcome).toMatchObject({ type: "succeeded", result: { content: [{ text: `ticket "7"` }] } });
   expect((await remit.entries(outcome.actionId)).map(({ type }) => type)).toEqual(["action-intended", "action-succeeded"]);
 });
 
