@@ -18,7 +18,8 @@ export function readyScreen(outcome: Outcome, terminal: Terminal, dataDir: strin
     ...title(outcome.waiting.length === 0 ? "Nothing waits for a person" : `Waiting for a person: ${outcome.waiting.length}`),
     ...waitingLines(outcome.waiting),
     ...title("Refused, and why"),
-    ...refusedLines(actions),
+    ...reasonLines(actions, "refused"),
+    ...(actions.some((action) => verdictOf(action) === "failed") ? [...title("Tried, and failed"), ...reasonLines(actions, "failed")] : []),
     ...title("The record"),
     ...recordLines(outcome, terminal),
     ...title("Next"),
@@ -52,14 +53,14 @@ function waitingLines(waiting: readonly ApprovalView[]): string[] {
   ];
 }
 
-function refusedLines(actions: readonly ActionView[]): string[] {
-  const refused = counted(
-    actions.filter((action) => verdictOf(action) === "refused").map((action) => `${safeLine(action.tool)}: ${reasonOf(action)}`),
+function reasonLines(actions: readonly ActionView[], verdict: "refused" | "failed"): string[] {
+  const reasons = counted(
+    actions.filter((action) => verdictOf(action) === verdict).map((action) => `${safeLine(action.tool)}: ${reasonOf(action)}`),
   );
-  if (refused.length === 0) return ["  Nothing."];
-  const more = refused.length - shownReasons;
+  if (reasons.length === 0) return ["  Nothing."];
+  const more = reasons.length - shownReasons;
   return [
-    ...refused.slice(0, shownReasons).map(([reason, count]) => `  ${count} × ${reason}`),
+    ...reasons.slice(0, shownReasons).map(([reason, count]) => `  ${count} × ${reason}`),
     ...(more > 0 ? [`  and ${more} other reasons: npx remit runs list`] : []),
   ];
 }
@@ -75,7 +76,7 @@ function recordLines({ verdict }: Outcome, terminal: Terminal): string[] {
   return [`  ${terminal.style("red", "The ledger does not verify")}${where}`];
 }
 
-function nextLines({ finished, loginLink, mailUrl }: Outcome, dataDir: string | null): string[] {
+function nextLines({ finished, loginLink, mailUrl, ready }: Outcome, dataDir: string | null): string[] {
   const run = finished[0]?.run.id;
   const rows: [string, string][] = [
     ["look as Sam (works once)", loginLink],
@@ -84,11 +85,16 @@ function nextLines({ finished, loginLink, mailUrl }: Outcome, dataDir: string | 
     ...(run === undefined ? [] : ([["one run from start to end", `npx remit audit show ${run}`]] as [string, string][])),
     ["prove the record again", "npx remit audit verify"],
     ["stop every agent", 'npx remit halt on --reason "..."'],
-    ["run the agent yourself", "AGENT_ENV=staging npx agent-run --workflow triage --max-actions 3"],
+    ...(ready === 0
+      ? []
+      : ([[`${ready} tickets have just come in`, "AGENT_ENV=staging npx agent-run --workflow triage --max-actions 3"]] as [
+          string,
+          string,
+        ][])),
   ];
   return [
     ...(dataDir === null ? [] : [`  first: export REMIT_DATA_DIR=${dataDir}`]),
-    ...rows.map(([what, how]) => `  ${what.padEnd(26)}${how}`),
+    ...rows.map(([what, how]) => `  ${what.padEnd(28)}${how}`),
   ];
 }
 

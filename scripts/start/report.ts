@@ -76,7 +76,7 @@ function words(terminal: Terminal): Report {
     ready: (outcome, dataDir) => {
       for (const line of readyScreen(outcome, terminal, dataDir)) terminal.line(line);
     },
-    stopping: () => terminal.say("\nStopping; Ctrl-C again does not wait."),
+    stopping: () => terminal.say("\nStopping. Ctrl-C does not wait for it."),
   };
 }
 

@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
-import { appliedSchema, ledgerVerdictSchema } from "@remit/contract";
+import { appliedSchema, ledgerVerdictSchema, queueViewSchema } from "@remit/contract";
 import type { ActionView, Applied, ApprovalView, LedgerVerdict } from "@remit/contract";
-import { collectFiles, createHttpClient, drainQueue, path } from "@remit/cli";
+import { collectFiles, createHttpClient, drainQueue, pageSchema, path } from "@remit/cli";
 import type { FinishedRun, HttpClient, RunEvents, Surroundings } from "@remit/cli";
 import type { SupportItem, SupportWorld } from "@remit/example-support";
 import { z } from "zod";
@@ -21,6 +21,8 @@ export type Outcome = {
   /** Everything that waits, also from a start before this one. */
   waiting: ApprovalView[];
   verdict: LedgerVerdict;
+  /** Tickets that are left for whoever wants to run the agent by hand. */
+  ready: number;
 };
 
 const queue = "billing-tier1";
@@ -50,6 +52,8 @@ export async function showExample(
   await enqueue(sam, [...late]);
   const waiting = await readWaiting(sam);
   const verdict = await sam.send({ path: "/v1/audit/verify", response: ledgerVerdictSchema, timeoutMs: 120_000 });
+  const queues = await sam.send({ path: "/v1/queues", response: pageSchema(queueViewSchema) });
+  const ready = queues.items.find((one) => one.name === queue)?.ready ?? 0;
   const failedRuns = finished.filter(({ run }) => run.state === "failed" || run.state === "lost").length;
   return {
     url: running.url,
@@ -59,6 +63,7 @@ export async function showExample(
     failedRuns,
     waiting,
     verdict,
+    ready,
   };
 }
 

@@ -56,10 +56,15 @@ function argumentLines(value: ApprovalView["arguments"], terminal: Terminal): st
   const bar = `  ${terminal.style("dim", "│")} `;
   if (value === null) return [`${bar}(erased, or not yours to see)`];
   if (Object.keys(value).length === 0) return [`${bar}(none)`];
-  return Object.entries(value).flatMap(([name, argument]) => {
+  const rows = Object.entries(value).map(([name, argument]) => {
     const text = typeof argument === "string" ? safeText(argument) : safeJson(argument, 2);
-    const short = !text.includes("\n") && text.length <= terminal.columns - name.length - 8;
-    if (short) return [`${bar}${terminal.style("cyan", safeLine(name))}: ${text}`];
-    return [`${bar}${terminal.style("cyan", safeLine(name))}:`, ...wrapText(text, terminal.columns - 8).map((line) => `${bar}  ${line}`)];
+    const label = terminal.style("cyan", safeLine(name));
+    const isShort = !text.includes("\n") && text.length <= terminal.columns - name.length - 8;
+    const lines = isShort
+      ? [`${bar}${label}: ${text}`]
+      : [`${bar}${label}:`, ...wrapText(text, terminal.columns - 8).map((line) => `${bar}  ${line}`)];
+    return { isShort, lines };
   });
+  // The recipient of a long mail stands above it, not below the edge of the screen.
+  return rows.toSorted((left, right) => Number(right.isShort) - Number(left.isShort)).flatMap(({ lines }) => lines);
 }

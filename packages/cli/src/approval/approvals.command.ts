@@ -78,9 +78,8 @@ async function listApprovals(frame: Frame, options: PageOptions & { state?: stri
           [
             { title: "APPROVAL", value: (row) => row.id },
             { title: "STATE", value: (row) => row.state },
-            { title: "TOOL", value: (row) => row.tool, cut: true },
-            { title: "AGENT", value: (row) => row.agent, cut: true },
-            { title: "ASKS", value: (row) => row.teams.map((team) => team.team).join(", "), cut: true },
+            { title: "TOOL", value: (row) => row.tool },
+            { title: "ASKS", value: (row) => row.teams.map((team) => team.team).join(", ") },
             { title: "WORKING ON", value: (row) => row.subject ?? "", cut: true },
             { title: "EXPIRES", value: (row) => (row.state === "pending" ? until(row.expiresAt, now) : "") },
           ],
@@ -110,6 +109,7 @@ async function approveAction(frame: Frame, id: string, options: VoteOptions): Pr
       `Nobody can be shown this here: read it (remit approvals show ${id}) and pass --digest with the digest that it names.`,
     );
   }
+  requireVote(view);
   if (view.arguments === null)
     throw new RemitError("conflict", "Its arguments are erased or not yours to see: what cannot be shown cannot be approved.");
   requireDigest(view, options);
@@ -126,8 +126,16 @@ async function approveAction(frame: Frame, id: string, options: VoteOptions): Pr
 async function denyAction(frame: Frame, id: string, options: VoteOptions): Promise<number> {
   const client = await frame.client();
   const view = await read(client, id);
+  requireVote(view);
   requireDigest(view, options);
   return vote(frame, client, view, { vote: "deny", ...options });
+}
+
+/** Said before anything is asked: what was decided already is for the server to say. */
+function requireVote({ state, you, teams }: ApprovalView): void {
+  if (state !== "pending" || you.mayVote || you.vote !== null) return;
+  const eligible = [...new Set(teams.flatMap((team) => team.eligible))].join(", ");
+  throw new RemitError("approval-not-eligible", `You may not decide this; ${eligible === "" ? "nobody" : eligible} may.`);
 }
 
 function requireDigest(view: ApprovalView, options: VoteOptions): void {

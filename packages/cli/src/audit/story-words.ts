@@ -74,10 +74,18 @@ function payloadRows(
 ): string[] {
   if (payload === null) return [];
   if (payload.state !== "open") return [row(label, `(${payload.state})`)];
-  const text = safeJson(payload.value, whole ? 2 : undefined);
+  const text = safeJson(whole ? payload.value : gist(payload.value), whole ? 2 : undefined);
   const columns = Math.max(terminal.columns - 15, 20);
   if (!whole) return [row(label, fitText(text, columns))];
   return wrapText(text, columns).map((line, index) => row(index === 0 ? label : "", line));
+}
+
+/** What an MCP result is about: its structured content, else its texts. Anything else is its own gist. */
+function gist(value: ShownPayload["value"]): unknown {
+  if (value?.["structuredContent"] !== undefined) return value["structuredContent"];
+  const content = value?.["content"];
+  if (!Array.isArray(content)) return value;
+  return content.map((block) => textMember(block, "text") ?? textMember(block, "type") ?? "?").join("\n");
 }
 
 function outcomeWords({ type, code, reason, durationMs }: NonNullable<StoryAction["outcome"]>): string {

@@ -18,14 +18,26 @@ export async function removeServerNote(dataDir: string): Promise<void> {
   await rm(join(dataDir, "server.json"), { force: true });
 }
 
-/** Where the server of the data folder that holds here said that it listens. */
+/** Where the server of the data folder that holds here said that it listens; null unless it is still running. */
 export async function readServerNote(around: Pick<Surroundings, "env" | "cwd">): Promise<ServerNote | null> {
   const dataDir = await findDataDir(around);
   if (dataDir === null) return null;
   try {
-    return noteSchema.parse(JSON.parse(await readFile(join(dataDir, "server.json"), "utf8")));
+    const note = noteSchema.parse(JSON.parse(await readFile(join(dataDir, "server.json"), "utf8")));
+    // One that was killed could not take its note away, and something else may listen there now.
+    return isRunning(note.pid) ? note : null;
   } catch {
     return null;
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // It is there, and somebody else's.
+    return error instanceof Error && "code" in error && error.code === "EPERM";
   }
 }
 

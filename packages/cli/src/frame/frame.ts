@@ -67,8 +67,10 @@ export function createFrame(around: Surroundings, terminal: Terminal, settings: 
       const message = "No data folder (.remit) here or above; only whoever owns it can do this. Go there, or set REMIT_DATA_DIR.";
       throw new RemitError("unauthenticated", message);
     }
-    const key = await readMachineKey(dataDir);
-    return createHttpClient((await readServerNote(around))?.url ?? settings.url ?? defaultUrl, { type: "machine", key });
+    // Never to whatever else happens to listen where a server usually does.
+    const url = (await readServerNote(around))?.url ?? settings.url;
+    if (url === undefined) throw new RemitError("server-unavailable", `No server is running for the data folder ${dataDir}.`);
+    return createHttpClient(url, { type: "machine", key: await readMachineKey(dataDir) });
   }
 }
 

@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { enqueueSchema, RemitError } from "@remit/contract";
+import { enqueueSchema, itemStateSchema, itemViewSchema, queueViewSchema, RemitError } from "@remit/contract";
 import type { Command } from "commander";
-import type { z } from "zod";
+
 import { path, query } from "../client/http-client.ts";
 import { pageSchema, sayMore, withPages } from "../client/page.ts";
 import type { PageOptions } from "../client/page.ts";
@@ -11,7 +11,6 @@ import type { Run } from "../frame/command.ts";
 import type { Frame } from "../frame/frame.ts";
 import { issueLine } from "../terminal/failure.ts";
 import { table } from "../terminal/table.ts";
-import { itemSchema, queueSchema } from "./queue-api.ts";
 
 export function defineQueue(command: Command, run: Run): void {
   const list = command
@@ -20,7 +19,7 @@ export function defineQueue(command: Command, run: Run): void {
     .action(() => run(listQueues));
   example(list, "remit queue list");
   const show = withPages(command.command("show <queue>").description("the items of one queue"))
-    .option("--state <state>", "only items in this state")
+    .option("--state <state>", `only these: ${itemStateSchema.options.join(", ")}`)
     .action((name: string, options: PageOptions & { state?: string }) => run((frame) => showQueue(frame, name, options)));
   example(show, "remit queue show billing-tier1");
   const add = command
@@ -35,8 +34,7 @@ export function defineQueue(command: Command, run: Run): void {
 
 async function listQueues(frame: Frame): Promise<void> {
   const client = await frame.client();
-  const page = await client.send({ path: "/v1/queues", response: pageSchema(queueSchema) });
-  const numbers = [...new Set(page.items.flatMap((item) => Object.keys(item).filter((key) => typeof item[key] === "number")))];
+  const page = await client.send({ path: "/v1/queues", response: pageSchema(queueViewSchema) });
   frame.terminal.answer(page, () =>
     page.items.length === 0
       ? ["There is no queue."]
@@ -44,11 +42,10 @@ async function listQueues(frame: Frame): Promise<void> {
           page.items,
           [
             { title: "QUEUE", value: (row) => row.name },
-            ...numbers.map((key) => ({
-              title: key.toUpperCase(),
-              value: (row: z.infer<typeof queueSchema>) => JSON.stringify(row[key] ?? 0),
-              align: "right" as const,
-            })),
+            { title: "READY", value: (row) => String(row.ready), align: "right" },
+            { title: "CLAIMED", value: (row) => String(row.claimed), align: "right" },
+            { title: "SET ASIDE", value: (row) => String(row.setAside), align: "right" },
+            { title: "AT MOST", value: (row) => (row.maxDepth === null ? "not registered" : String(row.maxDepth)), align: "right" },
           ],
           frame.terminal.columns,
         ),
@@ -60,7 +57,7 @@ async function showQueue(frame: Frame, name: string, options: PageOptions & { st
   const client = await frame.client();
   const page = await client.send({
     path: `${path`/v1/queues/${name}/items`}${query({ state: options.state, limit: options.limit, cursor: options.cursor })}`,
-    response: pageSchema(itemSchema),
+    response: pageSchema(itemViewSchema),
   });
   frame.terminal.answer(page, () =>
     page.items.length === 0
@@ -69,7 +66,8 @@ async function showQueue(frame: Frame, name: string, options: PageOptions & { st
           page.items,
           [
             { title: "ITEM", value: (row) => row.id },
-            { title: "STATE", value: (row) => row.state ?? "" },
+            { title: "STATE", value: (row) => row.state },
+            { title: "TRIED", value: (row) => String(row.attempts), align: "right" },
             { title: "SUBJECT", value: (row) => row.subject, cut: true },
           ],
           frame.terminal.columns,
@@ -89,7 +87,7 @@ async function addItem(frame: Frame, name: string, options: { subject: string; p
     throw new RemitError("invalid-request", `That is no item: ${issues.map(issueLine).join("; ")}`, { issues });
   }
   const client = await frame.client();
-  const item = await client.send({ method: "POST", path: path`/v1/queues/${name}/items`, body: body.data, response: itemSchema });
+  const item = await client.send({ method: "POST", path: path`/v1/queues/${name}/items`, body: body.data, response: itemViewSchema });
   frame.terminal.answer(item, () => [`Added ${item.id}.`]);
   frame.terminal.say(`next: agent-run --workflow <workflow> --queue ${name}${frame.sameContext}`);
 }

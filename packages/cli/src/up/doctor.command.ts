@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { z } from "zod";
+import type { HttpClient } from "../client/http-client.ts";
 import { example } from "../frame/command.ts";
 import type { Run } from "../frame/command.ts";
 import type { Frame } from "../frame/frame.ts";
@@ -49,9 +50,10 @@ async function doctor(frame: Frame, options: { dataDir?: string }): Promise<numb
 }
 
 async function examineServer(frame: Frame): Promise<Finding[]> {
-  const client = await frame.client();
+  let client: HttpClient;
   let ready: { status: number; text: string };
   try {
+    client = await frame.client();
     ready = await client.raw("GET", "/readyz");
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);

@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { RemitError } from "@remit/contract";
 import { removeServerNote, writeServerNote } from "../context/server-note.ts";
 
 export type ServeOptions = {
@@ -14,6 +17,7 @@ export type Serving = { url: string; machineKeyFile: string; stop(): Promise<voi
 
 /** Starts a server in this process and leaves a note of it in its data folder, so that commands find it. */
 export async function serve(options: ServeOptions): Promise<Serving> {
+  await requireFree(options.host, options.port);
   // The server is large: no other command loads it.
   const { startServer } = await import("@remit/server");
   const { registryDir, ...rest } = options;
@@ -27,6 +31,21 @@ export async function serve(options: ServeOptions): Promise<Serving> {
       await server.stop();
     },
   };
+}
+
+/** Asked before a database is started for nothing. @throws RemitError `conflict` */
+async function requireFree(host: string, port: number): Promise<void> {
+  const probe = createServer();
+  try {
+    probe.listen({ host, port });
+    await once(probe, "listening");
+  } catch (cause) {
+    const taken = cause instanceof Error && "code" in cause && cause.code === "EADDRINUSE";
+    const problem = taken ? "is taken; is Remit running already?" : `cannot be listened on: ${String(cause)}.`;
+    throw new RemitError("conflict", `${host}:${port} ${problem} Pass --port 0 for a free one.`, { cause });
+  } finally {
+    probe.close();
+  }
 }
 
 /** Resolves when somebody asks for the end. */
