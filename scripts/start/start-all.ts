@@ -48,8 +48,10 @@ async function startServing(
     closing.unshift(() => postgres.stop());
     return postgres.ownerUrl;
   });
+  const worldDir = join(dataDir, "support");
+  await mkdir(worldDir, { recursive: true, mode: 0o700 });
   const world = await report.step("the helpdesk's database and mail server", () =>
-    startSupportWorld({ databaseAdminUrl: databaseUrl, dir: join(dataDir, "support") }),
+    startSupportWorld({ databaseAdminUrl: databaseUrl, dir: worldDir }),
   );
   closing.unshift(() => world.stop());
   const serving = await report.step("Remit", () =>

@@ -24,12 +24,18 @@ export function processSurroundings(): Surroundings {
   };
 }
 
+/** One Ctrl-C under npm arrives twice: from the terminal, and forwarded by npm. */
+const sameSignalMs = 300;
+
 function listen() {
   const asked = new AbortController();
   const insisted = new AbortController();
+  let askedAt = 0;
   const interrupt = (signal: string) => {
-    if (asked.signal.aborted) insisted.abort(signal);
-    else asked.abort(signal);
+    if (!asked.signal.aborted) {
+      askedAt = performance.now();
+      asked.abort(signal);
+    } else if (performance.now() - askedAt > sameSignalMs) insisted.abort(signal);
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => interrupt(signal));
   return { asked: asked.signal, insisted: insisted.signal };
