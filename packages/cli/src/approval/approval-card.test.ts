@@ -54,3 +54,14 @@ test("[CTL-28] no argument can pass for a part of the card", () => {
 test("erased arguments are said to be erased", () => {
   expect(card({ arguments: null })).toContain("  │ (erased, or not yours to see)");
 });
+
+test("[CTL-30] whom it was escalated to, and who lets somebody else decide, is said", () => {
+  const lines = card({
+    teams: [{ team: "support-lead", quorum: 1, escalatedTo: ["operations"], eligible: ["ada"], votes: [] }],
+    delegations: [{ from: "sam", to: "ada", at: "2026-11-21T09:55:00.000Z" }],
+    you: { mayVote: false, mayDelegate: false, mayCancel: false, vote: null },
+  });
+  expect(lines).toContain("team       support-lead, and operations, because nobody answered: 0 of 1 said yes; may decide: ada");
+  expect(lines).toContain("           sam lets ada decide, since 5 min ago");
+  expect(lines).toContain("you        may not decide this");
+});

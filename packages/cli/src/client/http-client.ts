@@ -5,7 +5,7 @@ import { z } from "zod";
 /** Who asks: a person with a session, whoever owns the data folder, or nobody yet. */
 export type Credential = { type: "session"; token: string } | { type: "machine"; key: string } | { type: "none" };
 
-export type Request<Schema extends z.ZodType> = {
+type Request<Schema extends z.ZodType> = {
   method?: "GET" | "POST" | "DELETE";
   /** With its query. Parts that come from outside are encoded by {@link path}. */
   path: string;

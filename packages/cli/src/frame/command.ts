@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import type { Frame } from "./frame.ts";
 
 /** Does the work of a command; a number is its exit code, nothing is 0. */
-export type Work = (frame: Frame) => Promise<number | void>;
+type Work = (frame: Frame) => Promise<number | void>;
 
 /** Runs work inside the frame: settings, failure and exit code are the same everywhere. */
 export type Run = (work: Work) => Promise<void>;

@@ -29,7 +29,7 @@ export type Frame = {
   confirm(question: string): Promise<boolean>;
 };
 
-export const defaultUrl = "http://127.0.0.1:7447";
+const defaultUrl = "http://127.0.0.1:7447";
 
 export function createFrame(around: Surroundings, terminal: Terminal, settings: Settings): Frame {
   const contextName = settings.context ?? around.env["REMIT_CONTEXT"] ?? defaultContext;

@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 
 /** Sends a signal to every process of a group. False: there is none (any more). */
-export function signalGroup(leader: number, signal: NodeJS.Signals): boolean {
+function signalGroup(leader: number, signal: NodeJS.Signals): boolean {
   try {
     process.kill(-leader, signal);
     return true;
@@ -14,7 +14,7 @@ export function signalGroup(leader: number, signal: NodeJS.Signals): boolean {
  * Processes that have left the group (with setsid, as daemons do) but carry the run's mark in their environment. Where there is
  * no /proc nobody is found: such a process keeps running there, with a token that ends with the run.
  */
-export async function markedProcesses(mark: string): Promise<number[]> {
+async function markedProcesses(mark: string): Promise<number[]> {
   const wanted = Buffer.from(`${mark}\0`);
   let entries: string[];
   try {

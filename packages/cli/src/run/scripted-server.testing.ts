@@ -25,7 +25,7 @@ export type ScriptedServer = {
   stop(): Promise<void>;
 };
 
-export const runView: RunView = {
+const runView: RunView = {
   id: "run_00000000000000000000000000000001",
   state: "running",
   workflow: "triage",
