@@ -12,10 +12,8 @@ CREATE TABLE action (
   effect text NOT NULL,
   -- A call with the same key attaches to this action in place of starting another.
   attach_key text UNIQUE,
-  -- Until when it attaches, once the action has ended; null: for good.
-  attach_until timestamptz,
   -- The caller as verified, so that the server can execute after a grant.
-  caller jsonb NOT NULL,
+  caller json NOT NULL,
   idempotency_key text,
   -- Which server executes it. A lost server's actions end as unknown.
   instance uuid,

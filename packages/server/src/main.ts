@@ -232,6 +232,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       approvals,
       callers: identity.callers,
       revokeRun: (id, reason) => identity.revokeRun(id, reason),
+      control,
       inFlight,
       publicUrl,
       now,

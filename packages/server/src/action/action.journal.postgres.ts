@@ -5,7 +5,7 @@ import type { Database, Transaction } from "../database/database.ts";
 import { createGroupCommit } from "../database/group-commit.ts";
 import type { Committed, Ledger } from "../ledger/ledger.ts";
 import type { ActionJournal, ActionRow, Begin, Begun, Counted, End } from "./action.journal.ts";
-import { denialOfRun, lockRuns, takeFromRuns } from "./run-limit.postgres.ts";
+import { type LockedRun, denialOfRun, lockRuns, takeFromRuns } from "./run-limit.postgres.ts";
 import { lockWindows, writeWindows } from "./budget-window.postgres.ts";
 
 export type ActionJournalOptions = {
@@ -15,6 +15,9 @@ export type ActionJournalOptions = {
   /** This server. */
   instance: string;
 };
+
+/** An attempt of a batch, on its way to what is written of it. `run`: the run of whose actions it takes one. */
+type Item = { begin: Begin; index: number; decision: Decision; reservations: Reservation[]; run: LockedRun | null };
 
 const limits = { maxBatch: 64, maxWaiting: 4_096 };
 
@@ -58,7 +61,7 @@ export function createActionJournal(options: ActionJournalOptions): ActionJourna
   };
 }
 
-/** One transaction for many attempts. Locks are taken in one order everywhere: runs, counted windows, cap windows, each sorted by key. */
+/** One transaction for many attempts. Locks are taken in one order everywhere: runs, counted windows, cap windows (each sorted by key), approvals, actions. */
 async function beginAll(transaction: Transaction, options: ActionJournalOptions, batch: readonly Begin[]): Promise<Begun[]> {
   const results: (Begun | undefined)[] = batch.map(() => undefined);
   const open = (): [Begin, number][] =>
@@ -76,16 +79,35 @@ async function beginAll(transaction: Transaction, options: ActionJournalOptions,
   const countedKeys = open().flatMap(([{ counted }]) => (counted === null ? [] : [counted.minute, counted.day, counted.amount]));
   let windows: Map<string, BudgetWindow> = await lockWindows(transaction, countedKeys);
 
-  const decided: { begin: Begin; index: number; decision: Decision; reservations: Reservation[] }[] = [];
+  const decided: Item[] = [];
+  /** Of equal calls in one batch, the first that begins an action, and those that attach to it. */
+  const leaders = new Map<string, Item>();
+  const followers: { begin: Begin; index: number; leader: Item }[] = [];
   for (const [begin, index] of open()) {
+    const key = begin.grant === null ? begin.action.attachKey : null;
+    const leader = key === null ? undefined : leaders.get(key);
+    if (leader !== undefined) {
+      followers.push({ begin, index, leader });
+      continue;
+    }
     const run = begin.action.caller.run === null ? null : (runs.get(begin.action.caller.run.id) ?? "missing");
     const used = run === null || run === "missing" ? 0 : run.actionsUsed;
     const decision = denialOfRun(run, begin) ?? begin.decide(countedFrom(windows, begin, used));
-    const reservations = decision.type === "allow" ? countedReservations(begin) : [];
-    windows = reserve(windows, reservations);
-    if (decision.type !== "deny" && run !== null && run !== "missing" && begin.grant === null) run.actionsUsed += 1;
-    decided.push({ begin, index, decision, reservations });
+    const item: Item = { begin, index, decision, reservations: decision.type === "allow" ? countedReservations(begin) : [], run: null };
+    windows = reserve(windows, item.reservations);
+    if (decision.type !== "deny" && run !== null && run !== "missing" && begin.grant === null) {
+      run.actionsUsed += 1;
+      item.run = run;
+    }
+    decided.push(item);
+    if (key !== null && attachKeyOf(item) !== null) leaders.set(key, item);
   }
+  const giveBack = (item: Item): void => {
+    windows = release(windows, item.reservations);
+    item.reservations = [];
+    if (item.run !== null) item.run.actionsUsed -= 1;
+    item.run = null;
+  };
 
   const drawKeys = decided.flatMap(({ begin, decision }) => begin.draws(decision).map(({ key }) => key));
   windows = new Map([...windows, ...(await lockWindows(transaction, drawKeys))]);
@@ -95,12 +117,7 @@ async function beginAll(transaction: Transaction, options: ActionJournalOptions,
     const over = overdrawn(windows, draws);
     if (over !== null) {
       // Nobody is asked for an approval that the budget would refuse anyway.
-      windows = release(windows, item.reservations);
-      if (item.begin.action.caller.run !== null && item.begin.grant === null) {
-        const run = runs.get(item.begin.action.caller.run.id);
-        if (run !== undefined) run.actionsUsed -= 1;
-      }
-      item.reservations = [];
+      giveBack(item);
       item.decision = {
         type: "deny",
         code: over.counts === "actions" ? "rate-exceeded" : "budget-exceeded",
@@ -119,8 +136,7 @@ async function beginAll(transaction: Transaction, options: ActionJournalOptions,
     const { grant, action } = item.begin;
     if (item.decision.type === "allow") {
       if (await options.approvals.consume(transaction, grant.approvalId, action.digest)) continue;
-      windows = release(windows, item.reservations);
-      item.reservations = [];
+      giveBack(item);
       results[item.index] = { type: "gone" };
     } else {
       const reason = item.decision.type === "deny" ? item.decision.reason : "policy asks for another approval than the one that was given";
@@ -135,6 +151,13 @@ async function beginAll(transaction: Transaction, options: ActionJournalOptions,
         };
       }
     }
+  }
+
+  for (const { begin, index, leader } of followers) {
+    const { id: actionId, digest } = leader.begin.action;
+    // A budget has refused the first after all: the next of them is judged by itself.
+    if (leader.decision.type === "deny") results[index] = { type: "stale" };
+    else results[index] = { type: "attached", actionId, sameDigest: digest === begin.action.digest };
   }
 
   const written = decided.filter(({ index }) => results[index] === undefined);
@@ -166,7 +189,7 @@ async function beginAll(transaction: Transaction, options: ActionJournalOptions,
   });
 }
 
-/** Calls that are known already attach to their action; of equal calls in one batch, the first is the action. */
+/** Calls that are known already attach to their action. */
 async function attach(transaction: Transaction, open: readonly [Begin, number][], results: (Begun | undefined)[]): Promise<void> {
   const keyed = open.filter(([{ action, grant }]) => action.attachKey !== null && grant === null);
   if (keyed.length === 0) return;
@@ -174,21 +197,24 @@ async function attach(transaction: Transaction, open: readonly [Begin, number][]
   const rows = await transaction.query<{ attach_key: string; id: string; digest: string; ended: boolean }>(
     {
       name: "action-attach",
-      text: `SELECT attach_key, id, digest, (state NOT IN ('waiting', 'executing') AND attach_until < clock_timestamp()) IS TRUE AS ended
-             FROM action WHERE attach_key = ANY($1)`,
+      text: `SELECT attach_key, id, digest, (run_id IS NULL AND ended_at < $2) IS TRUE AS ended FROM action WHERE attach_key = ANY($1)`,
     },
-    [keyed.map(([{ action }]) => action.attachKey)],
+    [
+      keyed.map(([{ action }]) => action.attachKey),
+      new Date(Math.max(...keyed.map(([{ action }]) => action.at.getTime())) - attachOutsideRunsMs),
+    ],
   );
   const over = rows.filter(({ ended }) => ended).map(({ id }) => id);
   if (over.length > 0) await transaction.query("UPDATE action SET attach_key = NULL WHERE id = ANY($1)", [over]);
   for (const row of rows) if (!row.ended) known.set(row.attach_key, { id: row.id as Id<"action">, digest: row.digest });
   for (const [{ action }, index] of keyed) {
-    const key = action.attachKey ?? "";
-    const first = known.get(key);
-    if (first === undefined) known.set(key, action);
-    else results[index] = { type: "attached", actionId: first.id, sameDigest: first.digest === action.digest };
+    const first = known.get(action.attachKey ?? "");
+    if (first !== undefined) results[index] = { type: "attached", actionId: first.id, sameDigest: first.digest === action.digest };
   }
 }
+
+/** How long, outside a run, an equal call returns the recorded outcome of an action that has ended. Within a run it does for good. */
+const attachOutsideRunsMs = 24 * 60 * 60 * 1_000;
 
 function countedFrom(windows: ReadonlyMap<string, BudgetWindow>, { counted }: Begin, runActions: number): Counted {
   const total = (key: string | undefined): number => {
@@ -207,13 +233,11 @@ function countedReservations({ counted, amount }: Begin): Reservation[] {
   return amount === null ? counts : [...counts, { key: counted.amount, amount, counts: "amount" as const }];
 }
 
-type Decided = { begin: Begin; decision: Decision; reservations: Reservation[] };
-
-async function insertActions(transaction: Transaction, instance: string, decided: readonly Decided[]): Promise<void> {
+async function insertActions(transaction: Transaction, instance: string, decided: readonly Item[]): Promise<void> {
   const fresh = decided.filter(({ begin }) => begin.grant === null);
   if (fresh.length === 0) return;
-  const column = (value: (item: Decided) => unknown): unknown[] => fresh.map(value);
-  const denial = ({ decision }: Decided): Extract<Decision, { type: "deny" }> | null => (decision.type === "deny" ? decision : null);
+  const column = (value: (item: Item) => unknown): unknown[] => fresh.map(value);
+  const denial = ({ decision }: Item): Extract<Decision, { type: "deny" }> | null => (decision.type === "deny" ? decision : null);
   const inserted = await transaction.query<{ id: string }>({ name: "action-insert", text: insertSql }, [
     column(({ begin }) => begin.action.id),
     column(({ begin }) => begin.action.digest),
@@ -225,7 +249,6 @@ async function insertActions(transaction: Transaction, instance: string, decided
     column(({ begin }) => begin.action.effect),
     // A denied call is no action to attach to: what was missing may be there the next time.
     column((item) => attachKeyOf(item)),
-    column(({ begin }) => begin.action.attachUntil?.toISOString() ?? null),
     column(({ begin }) => JSON.stringify(begin.action.caller)),
     column(({ begin }) => begin.action.idempotencyKey),
     column(({ decision }) => (decision.type === "allow" ? instance : null)),
@@ -241,13 +264,13 @@ async function insertActions(transaction: Transaction, instance: string, decided
   if (inserted.length !== fresh.length) throw new RemitError("conflict", "the same action was begun elsewhere at the same moment");
 }
 
-function attachKeyOf({ begin, decision }: Decided): string | null {
+function attachKeyOf({ begin, decision }: Item): string | null {
   if (decision.type === "deny") return null;
   // Without an idempotency key, only what waits for a person is one action for equal calls: two equal reads are two reads.
   return decision.type === "require-approval" || begin.action.idempotencyKey !== null ? begin.action.attachKey : null;
 }
 
-async function updateGranted(transaction: Transaction, instance: string, decided: readonly Decided[]): Promise<void> {
+async function updateGranted(transaction: Transaction, instance: string, decided: readonly Item[]): Promise<void> {
   for (const { begin, decision, reservations } of decided) {
     if (begin.grant === null) continue;
     const denied = decision.type === "deny" ? decision : null;
@@ -283,7 +306,13 @@ async function finishAll(transaction: Transaction, ledger: Ledger, batch: readon
   const ended = batch.filter(({ actionId }) => reservations.has(actionId));
   const keys = [...reservations.values()].flat().map(({ key }) => key);
   if (keys.length > 0) {
-    let windows = await lockWindows(transaction, keys);
+    // As they were locked when they were reserved: counted windows first. In one sorted list, caps would come first, and the two would wait for each other.
+    const isCap = (key: string): boolean => key.startsWith("cap/");
+    const counted = await lockWindows(
+      transaction,
+      keys.filter((key) => !isCap(key)),
+    );
+    let windows = new Map([...counted, ...(await lockWindows(transaction, keys.filter(isCap)))]);
     for (const { actionId, amountSpent } of ended) windows = settle(windows, reservations.get(actionId) ?? [], amountSpent);
     await writeWindows(transaction, windows, new Set(keys));
   }
@@ -334,11 +363,11 @@ function toActionRow(row: Row): ActionRow {
 const columns = "id, digest, state, tool, caller, idempotency_key, arguments_entry, result_entry, code, reason, trace_id, requested_at";
 
 const insertSql = `
-  INSERT INTO action (id, digest, state, agent, environment, run_id, tool, effect, attach_key, attach_until, caller, idempotency_key,
+  INSERT INTO action (id, digest, state, agent, environment, run_id, tool, effect, attach_key, caller, idempotency_key,
                       instance, reservations, arguments_entry, code, reason, trace_id, requested_at, ended_at)
   SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-                       $10::timestamptz[], $11::jsonb[], $12::text[], $13::uuid[], $14::jsonb[], $15::text[], $16::text[], $17::text[],
-                       $18::text[], $19::timestamptz[], $20::timestamptz[])
+                       $10::json[], $11::text[], $12::uuid[], $13::jsonb[], $14::text[], $15::text[], $16::text[], $17::text[],
+                       $18::timestamptz[], $19::timestamptz[])
   ON CONFLICT (attach_key) DO NOTHING
   RETURNING id`;
 

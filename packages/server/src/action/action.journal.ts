@@ -19,8 +19,6 @@ export type Attempted = {
   idempotencyKey: string | null;
   /** A call with the same key is the same action; null: every call is its own. */
   attachKey: string | null;
-  /** How long the key holds once the action has ended; null: for good. */
-  attachUntil: Date | null;
   argumentsEntry: Id<"entry">;
   traceId: string | null;
   at: Date;

@@ -137,7 +137,6 @@ export function createActionPath(deps: ActionDeps): ActionPath & { executeGrante
             : question.idempotencyKey === null
               ? `digest/${digest}`
               : `key/${caller.agent}/${scopes.run ?? ""}/${question.idempotencyKey}`,
-        attachUntil: scopes.run === null ? new Date(now.getTime() + attachOutsideRunsMs) : null,
         argumentsEntry: entries.first,
         traceId: question.traceId,
         at: now,
@@ -303,9 +302,6 @@ export function createActionPath(deps: ActionDeps): ActionPath & { executeGrante
 
   return { act, list, executeGranted };
 }
-
-/** How long, outside a run, an equal call returns the recorded outcome of one that a person approved. */
-const attachOutsideRunsMs = 24 * 60 * 60 * 1_000;
 
 const maxGrantedAtOnce = 16;
 

@@ -16,6 +16,8 @@ export type InFlight = {
   ): { signal: AbortSignal; stop: () => Stop | null; leave: () => void };
   /** Stops everything that these halts cover; returns how many. */
   apply(halts: readonly Halt[]): number;
+  /** The runs of which something is executing here. */
+  runs(): string[];
   /** Stops everything of a run. */
   cancelRun(run: string, reason: string): void;
   /** Resolves when the action has ended here; null when it does not run here. */
@@ -72,6 +74,7 @@ export function createInFlight(): InFlight {
       }
       return stopped;
     },
+    runs: () => [...new Set([...flights.values()].flatMap(({ subject }) => subject.run ?? []))],
     cancelRun(run, reason) {
       for (const flight of flights.values())
         if (flight.subject.run === run) stopFlight(flight, { state: "cancelled", code: "cancelled", reason });

@@ -40,7 +40,6 @@ function attempt(test: TestRuns, caller: Caller, decision: Decision = allow): Be
       effect: "read",
       idempotencyKey: null,
       attachKey: null,
-      attachUntil: null,
       argumentsEntry,
       traceId: null,
       at,

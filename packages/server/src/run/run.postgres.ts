@@ -2,7 +2,7 @@ import type { Id, RunBinding, RunState } from "@remit/contract";
 import type { Queryable, Transaction } from "../database/database.ts";
 import type { RunQuery, RunStore, StoredRun } from "./run.store.ts";
 
-export const runStore: RunStore = { insert, read, lock, renew, end, due, list };
+export const runStore: RunStore = { insert, read, lock, renew, end, cancelled, due, list };
 
 const columns = `id, state, workflow, agent, version, accountable, environment, policy, started_by, binding, max_actions, deadline,
   lease_until, trace_id, reason, started_at, ended_at`;
@@ -54,6 +54,10 @@ async function renew(on: Queryable, id: Id<"run">, leaseUntil: number): Promise<
 async function end(transaction: Transaction, id: Id<"run">, { state, reason, at }: Parameters<RunStore["end"]>[2]): Promise<void> {
   const text = "UPDATE run SET state = $2, reason = $3, ended_at = $4 WHERE id = $1 AND state = 'running'";
   await transaction.query({ name: "run-end", text }, [id, state, reason, new Date(at)]);
+}
+
+async function cancelled(on: Queryable, ids: readonly string[]): Promise<{ id: Id<"run">; reason: string }[]> {
+  return on.query({ name: "run-cancelled", text: "SELECT id, reason FROM run WHERE id = ANY($1) AND state = 'cancelled'" }, [ids]);
 }
 
 async function due(on: Queryable, at: number, limit: number): Promise<Id<"run">[]> {

@@ -1,6 +1,8 @@
 import type { Id } from "@remit/contract";
 import { buildRegistry } from "@remit/core/testing";
 import { describe, expect, test } from "vitest";
+import type { InFlight } from "../action/in-flight.ts";
+import { newId } from "../id/new-id.ts";
 import { openTestRuns, operator, startOf } from "./run.testing.ts";
 
 const minute = 60_000;
@@ -51,7 +53,7 @@ describe("starting", () => {
   test("[RUN-15][RUN-27] of 64 starts at once on 10 items ten get one each, and no two the same", async () => {
     await using test = await openTestRuns();
     const items = await Promise.all(Array.from({ length: 10 }, (_, index) => test.enqueue(`T-${index}`)));
-    const servers = [test.runs, test.another()];
+    const servers = [test.runs, test.there];
     const started = await Promise.all(
       Array.from({ length: 64 }, (_, index) => (servers[index % 2] ?? test.runs).start(operator, startOf())),
     );
@@ -138,13 +140,19 @@ describe("ending", () => {
     });
   });
 
-  test("[SAF-21] cancelling takes back the run's tokens, stops what it has in flight and calls off what it asked", async () => {
+  test("[SAF-21] cancelling takes back the run's tokens, stops what it has in flight on every server and calls off what it asked", async () => {
     await using test = await openTestRuns();
     const { run, token, mcpUrl } = await test.start({ queue: null });
+    const other = await test.start({ queue: null });
     const waiting = await test.act(run.id, "waiting");
+    const subject = { environment: "staging", agent: "support-agent", tool: "send_email", upstream: "helpdesk", effect: "write" } as const;
+    const fly = (inFlight: InFlight, run: string) => inFlight.enter(newId("action"), { ...subject, run }, new AbortController().signal);
+    const [here, there] = [fly(test.inFlight, run.id), fly(test.inFlightThere, run.id)];
+    const others = fly(test.inFlight, other.run.id);
     await test.runs.end(id(run), operator, { outcome: "cancelled", reason: "wrong queue" });
     await expect(test.identity.callers.verify(token, mcpUrl)).rejects.toMatchObject({ code: "token-revoked" });
-    expect(test.stopped).toMatchObject([{ run: run.id }]);
+    expect([here.stop(), there.stop(), others.stop()]).toMatchObject([{ state: "cancelled" }, { state: "cancelled" }, null]);
+    expect([here.signal.aborted, there.signal.aborted, others.signal.aborted]).toEqual([true, true, false]);
     const actions = await test.runs.actions(id(run), { after: null, limit: 10 });
     expect(actions.items).toMatchObject([{ id: waiting, state: "cancelled" }]);
     expect(await test.entries("approval-cancelled")).toHaveLength(1);

@@ -4,6 +4,7 @@ import type { EndState, RunTerms } from "@remit/core";
 import { afterRun, durationSeconds, overdue, runTerms, withdrawsQuestions } from "@remit/core";
 import type { InFlight } from "../action/in-flight.ts";
 import type { ApprovalService } from "../approval/approval.service.ts";
+import type { ControlState } from "../control/control-state.ts";
 import type { Database, Transaction } from "../database/database.ts";
 import { traceparentOf } from "../gateway/trace-context.ts";
 import type { Halts } from "../halt/halts.ts";
@@ -27,9 +28,10 @@ export type RunOptions = {
   halts: Pick<Halts, "current">;
   approvals: Pick<ApprovalService, "withdraw">;
   callers: Pick<Callers, "issueForRun" | "verify">;
-  /** Takes back the tokens of a run, on every server. */
+  /** Takes back the tokens of a run, on every server: a change of the control state. */
   revokeRun(id: Id<"run">, reason: string): Promise<void>;
-  inFlight: Pick<InFlight, "cancelRun">;
+  control: Pick<ControlState, "onChange">;
+  inFlight: Pick<InFlight, "cancelRun" | "runs">;
   /** Where callers reach this server. */
   publicUrl: URL;
   now: () => Date;
@@ -80,11 +82,15 @@ export function createRuns(options: RunOptions): Runs {
     return { state: end.state, changed: true };
   }
 
-  /** After the commit. The state of the run already refuses whatever these would let through. */
-  async function stopWork(id: Id<"run">, reason: string): Promise<void> {
-    options.inFlight.cancelRun(id, `The run was cancelled while it ran: ${reason}. It may or may not have happened.`);
-    await options.revokeRun(id, reason);
+  /** Stops what this server executes for runs that were cancelled, here or through another server. */
+  async function stopCancelled(): Promise<void> {
+    const flying = options.inFlight.runs();
+    if (flying.length === 0) return;
+    for (const { id, reason } of await store.cancelled(database, flying)) {
+      options.inFlight.cancelRun(id, `The run was cancelled while it ran: ${reason}. It may or may not have happened.`);
+    }
   }
+  options.control.onChange(stopCancelled);
 
   async function claim(actor: string, terms: RunTerms, start: Parameters<Runs["start"]>[1]): Promise<Claimed | null> {
     return database.transaction(async (transaction) => {
@@ -174,8 +180,11 @@ export function createRuns(options: RunOptions): Runs {
       const ended = await database.transaction((transaction) => endOnce(transaction, id, { state: outcome, reason, actor, at: nowMs() }));
       if (ended === null) throw unknown(id);
       if (ended.state !== outcome) throw new RemitError("conflict", `The run has ended already: it is ${ended.state} and not ${outcome}`);
-      // Also when it is repeated: the first may have been cut off here.
-      if (outcome === "cancelled") await stopWork(id, reason);
+      if (outcome === "cancelled") {
+        // The run's state already refuses whatever is tried from now on. Also when it is repeated: the first may have been cut off here.
+        await stopCancelled();
+        await options.revokeRun(id, reason);
+      }
       return view(await read(id));
     },
 

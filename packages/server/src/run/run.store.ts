@@ -26,6 +26,8 @@ export type RunStore = {
   /** Renews the lease of a run that is running. False: it is not. */
   renew(on: Queryable, id: Id<"run">, leaseUntil: number): Promise<boolean>;
   end(transaction: Transaction, id: Id<"run">, end: { state: EndState; reason: string; at: number }): Promise<void>;
+  /** Those of these that somebody has cancelled, and why. */
+  cancelled(on: Queryable, ids: readonly string[]): Promise<{ id: Id<"run">; reason: string }[]>;
   /** Running, and past lease or deadline. Longest overdue first. */
   due(on: Queryable, at: number, limit: number): Promise<Id<"run">[]>;
   /** Newest first. */

@@ -3,6 +3,8 @@ import { startRunSchema } from "@remit/contract";
 import type { Registry } from "@remit/core";
 import { buildRegistry } from "@remit/core/testing";
 import { pino } from "pino";
+import { createInFlight } from "../action/in-flight.ts";
+import type { InFlight } from "../action/in-flight.ts";
 import { createRunActions } from "../action/run-actions.postgres.ts";
 import { createWaitingActions } from "../action/waiting-actions.postgres.ts";
 import { approvalStore } from "../approval/approval.postgres.ts";
@@ -32,13 +34,14 @@ export type Started = Extract<StartedRun, { token: string }>;
 export type TestRuns = TestIdentity & {
   runs: Runs;
   /** Another server on the same database. */
-  another(): Runs;
+  there: Runs;
   queues: Queues;
   approvals: ApprovalService;
   actions: RunActions;
   ledger: Ledger;
-  /** Runs whose flights were stopped. */
-  stopped: { run: string; reason: string }[];
+  /** What is executing: on this server, and on the other. */
+  inFlight: InFlight;
+  inFlightThere: InFlight;
   halts: { current: ReturnType<Parameters<typeof createRuns>[0]["halts"]["current"]> };
   /** Starts a run as ben, of the workflow triage in staging. Fails where there is nothing to do. */
   start(more?: Partial<StartRun>): Promise<Started>;
@@ -54,7 +57,7 @@ export const operator = "party:ben";
 export const startOf = (more: Partial<StartRun> = {}): StartRun =>
   startRunSchema.parse({ workflow: "triage", environment: "staging", ...more });
 
-/** Runs as a server has them: real database, ledger, identity and approvals; only what would execute is a list here. */
+/** Runs as a server has them: real database, ledger, identity and approvals. */
 export async function openTestRuns(registry: Registry = buildRegistry()): Promise<TestRuns> {
   const test = await openTestIdentity(registry);
   const { database } = test;
@@ -74,10 +77,11 @@ export async function openTestRuns(registry: Registry = buildRegistry()): Promis
     now,
     newId,
   });
-  const stopped: TestRuns["stopped"] = [];
+  const inFlight = createInFlight();
+  const inFlightThere = createInFlight();
   const halts: TestRuns["halts"] = { current: [] };
   const actions = createRunActions(database);
-  const another = (): Runs =>
+  const serve = (inFlight: InFlight): Runs =>
     createRuns({
       database,
       store: runStore,
@@ -89,12 +93,13 @@ export async function openTestRuns(registry: Registry = buildRegistry()): Promis
       approvals,
       callers: test.identity.callers,
       revokeRun: (id, reason) => test.identity.revokeRun(id, reason),
-      inFlight: { cancelRun: (run, reason) => void stopped.push({ run, reason }) },
+      control: test.control,
+      inFlight,
       publicUrl: testPublicUrl,
       now,
       newId,
     });
-  const runs = another();
+  const runs = serve(inFlight);
   const refusals = createRefusalRecorder({ ledger, logger: pino({ level: "silent" }), now });
   const queues = createQueues({ database, queues: queueStore, ledger, registry: source, refusals, now, newId });
   registerRunRoutes(test.app, { runs });
@@ -102,12 +107,13 @@ export async function openTestRuns(registry: Registry = buildRegistry()): Promis
   return {
     ...test,
     runs,
-    another,
+    there: serve(inFlightThere),
     queues,
     approvals,
     actions,
     ledger,
-    stopped,
+    inFlight,
+    inFlightThere,
     halts,
     async start(more) {
       const started = await runs.start(operator, startOf(more));
