@@ -36,6 +36,8 @@ GRANT SELECT, INSERT, UPDATE ON action TO remit_app;
 CREATE TABLE budget_window (
   key text PRIMARY KEY,
   spent bigint NOT NULL DEFAULT 0 CHECK (spent >= 0),
-  reserved bigint NOT NULL DEFAULT 0 CHECK (reserved >= 0)
+  reserved bigint NOT NULL DEFAULT 0 CHECK (reserved >= 0),
+  -- Kept for three days: the longest window is a day.
+  opened_at timestamptz NOT NULL DEFAULT clock_timestamp()
 ) WITH (fillfactor = 70);
-GRANT SELECT, INSERT, UPDATE ON budget_window TO remit_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON budget_window TO remit_app;

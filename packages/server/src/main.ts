@@ -281,11 +281,21 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     await app.listen({ host: options.host, port });
     // In this order at the end: no more requests, no more grants, what is in flight is recorded, then the parts beneath.
     stops.push(
+      () =>
+        ledger.record({
+          id: newId("entry"),
+          type: "server-stopped",
+          at: now().toISOString(),
+          actor: "service:remit",
+          data: { instance: instance.id },
+        }),
       () => journal.idle(),
       () => executor.stop(),
       () => approvalClock.stop(),
       () => runClock.stop(),
       () => app.close(),
+      // What is executing is stopped while its outcome can be recorded and its callers told.
+      () => inFlight.close(),
     );
     await ledger.record({
       id: newId("entry"),
@@ -294,15 +304,6 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       actor: "service:remit",
       data: { instance: instance.id },
     });
-    stops.push(() =>
-      ledger.record({
-        id: newId("entry"),
-        type: "server-stopped",
-        at: now().toISOString(),
-        actor: "service:remit",
-        data: { instance: instance.id },
-      }),
-    );
     return { url: publicUrl.origin, machineKeyFile: join(dataDir, "machine.key"), databaseOwnerUrl: started.ownerUrl, stop };
   } catch (error) {
     await stop();

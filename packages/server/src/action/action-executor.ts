@@ -1,10 +1,11 @@
-import type { ActionRow, End } from "./action.journal.ts";
+import { type ActionRow, type End, lostReason } from "./action.journal.ts";
 import type { ActionDeps } from "./action-deps.ts";
 import { attribution } from "./action-entries.ts";
 
 /** Looks this often for grants that no hint told of: given while no server ran, or on another server. */
 const pollEveryMs = 500;
 const lookForLostEveryMs = 2_000;
+const forgetWindowsEveryMs = 60 * 60 * 1_000;
 
 export type ActionExecutor = { stop(): Promise<void> };
 
@@ -24,19 +25,38 @@ export function startActionExecutor(
     wake();
   });
 
+  const executing = new Set<Promise<void>>();
+
+  /** Not waited for: what is granted next must not wait until this has ended. */
+  function execute(): void {
+    const one = options
+      .executeGranted()
+      .then((count) => {
+        if (count === 0) return;
+        // There may be more than one helping.
+        asked = true;
+        wake();
+      })
+      .catch((error: unknown) => deps.logger.error({ err: error }, "granted actions could not be looked for; trying again"))
+      .finally(() => executing.delete(one));
+    executing.add(one);
+  }
+
+  /** @returns when to do it again. */
+  async function regularly(at: number, everyMs: number, work: () => Promise<unknown>): Promise<number> {
+    if (performance.now() < at) return at;
+    await work().catch((error: unknown) => deps.logger.error({ err: error }, "actions could not be tidied up; trying again"));
+    return performance.now() + everyMs;
+  }
+
   async function loop(): Promise<void> {
     let lookForLostAt = 0;
+    let forgetWindowsAt = 0;
     while (!stopping.signal.aborted) {
       asked = false;
-      try {
-        if (performance.now() >= lookForLostAt) {
-          await endLost(deps);
-          lookForLostAt = performance.now() + lookForLostEveryMs;
-        }
-        while (!stopping.signal.aborted && (await options.executeGranted()) > 0);
-      } catch (error) {
-        deps.logger.error({ err: error }, "granted actions could not be executed; trying again");
-      }
+      lookForLostAt = await regularly(lookForLostAt, lookForLostEveryMs, () => endLost(deps));
+      forgetWindowsAt = await regularly(forgetWindowsAt, forgetWindowsEveryMs, () => deps.journal.forgetWindows());
+      execute();
       if (asked) continue;
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, pollEveryMs);
@@ -55,6 +75,7 @@ export function startActionExecutor(
       stopping.abort();
       wake();
       await running;
+      await Promise.all(executing);
     },
   };
 }
@@ -64,14 +85,20 @@ async function endLost(deps: ActionDeps): Promise<void> {
   const at = deps.now().toISOString();
   const entries = (row: ActionRow): Pick<End, "entry" | "also"> => {
     const about = attribution({ actionId: row.id, caller: row.caller, traceId: row.traceId });
-    const reason = "the server that executed it died; whether it happened is not known";
-    const told = { to: [row.caller.accountable], about: row.tool, urgent: true, reason };
+    const told = { to: [row.caller.accountable], about: row.tool, urgent: true, reason: lostReason };
     return {
-      entry: { id: deps.newId("entry"), type: "action-unknown", at, ...about, actor: "service:remit", data: { tool: row.tool, reason } },
+      entry: {
+        id: deps.newId("entry"),
+        type: "action-unknown",
+        at,
+        ...about,
+        actor: "service:remit",
+        data: { tool: row.tool, reason: lostReason },
+      },
       also: [{ id: deps.newId("entry"), type: "notification-recorded", at, ...about, actor: "service:remit", data: told }],
     };
   };
-  const lost = await deps.journal.endLost(entries);
+  const lost = await deps.journal.endLost((id) => deps.inFlight.isHeld(id), entries);
   for (const row of lost)
     deps.logger.error({ actionId: row.id, tool: row.tool, accountable: row.caller.accountable }, "the outcome of an action is unknown");
 }

@@ -1,12 +1,13 @@
 import { type Caller, type Decision, type ErrorCode, type Id, RemitError } from "@remit/contract";
+import { DatabaseError } from "pg";
 import { type BudgetWindow, type Reservation, overdrawn, release, reserve, settle } from "@remit/core";
 import type { Approvals } from "../approval/approvals.ts";
 import type { Database, Transaction } from "../database/database.ts";
-import { createGroupCommit } from "../database/group-commit.ts";
+import { type GroupCommit, createGroupCommit } from "../database/group-commit.ts";
 import type { Committed, Ledger } from "../ledger/ledger.ts";
-import type { ActionJournal, ActionRow, Begin, Begun, Counted, End } from "./action.journal.ts";
+import { type ActionJournal, type ActionRow, type Begin, type Begun, type Counted, type End, lostReason } from "./action.journal.ts";
 import { type LockedRun, denialOfRun, lockRuns, takeFromRuns } from "./run-limit.postgres.ts";
-import { lockWindows, writeWindows } from "./budget-window.postgres.ts";
+import { deleteWindows, lockWindows, writeWindows } from "./budget-window.postgres.ts";
 
 export type ActionJournalOptions = {
   database: Database;
@@ -35,18 +36,24 @@ export function createActionJournal(options: ActionJournalOptions): ActionJourna
     commit: (batch) => database.transaction((transaction) => finishAll(transaction, options.ledger, batch)),
   });
   return {
-    begin: (begin) => begins.submit(begin),
-    finish: (end) => ends.submit(end),
+    begin: (begin) => beginAgain(begins, begin),
+    finish: (end) =>
+      ends.submit(end).catch((error: unknown) => {
+        throw dataError(error);
+      }),
     read: (id) => readAction(database, id),
-    endLost: (entries) =>
+    endLost: (isHeld, entries) =>
       database.transaction(async (transaction) => {
-        const lost = await transaction.query<Row>({ name: "action-lost", text: selectLost });
+        // Asked in this order: whatever is held later than the rows were read was held before they were written.
+        const mine = await transaction.query<{ id: Id<"action"> }>({ name: "action-mine", text: selectMine }, [options.instance]);
+        const unseen = mine.map(({ id }) => id).filter((id) => !isHeld(id));
+        const lost = await transaction.query<Row>({ name: "action-lost", text: selectLost }, [unseen]);
         const rows = lost.map(toActionRow);
         const ended = rows.map((row): End => ({
           actionId: row.id,
           state: "unknown",
           code: "outcome-unknown",
-          reason: "the server that executed it died; whether it happened is not known",
+          reason: lostReason,
           ...entries(row),
           resultEntry: null,
           amountSpent: true,
@@ -54,11 +61,36 @@ export function createActionJournal(options: ActionJournalOptions): ActionJourna
         const changed = await finishAll(transaction, options.ledger, ended);
         return rows.filter((_, index) => changed[index]);
       }),
+    forgetWindows: () => deleteWindows(database),
     idle: async () => {
       await begins.idle();
       await ends.idle();
     },
   };
+}
+
+/** Two transactions that waited for each other, or began the same action at one moment, are tried again: one of them was first. */
+async function beginAgain(begins: GroupCommit<Begin, Begun>, begin: Begin): Promise<Begun> {
+  for (let left = 5; ; left -= 1) {
+    try {
+      return await begins.submit(begin);
+    } catch (error) {
+      if (RemitError.is(error) && error.code === "conflict" && begin.grant !== null) return { type: "gone" };
+      if (left === 0 || !isCollision(error)) throw dataError(error);
+    }
+  }
+}
+
+function isCollision(error: unknown): boolean {
+  return (
+    (RemitError.is(error) && error.code === "conflict") || (error instanceof DatabaseError && /^(40001|40P01)$/.test(error.code ?? ""))
+  );
+}
+
+/** What PostgreSQL cannot store is the fault of what was to be stored: of one attempt, and not of the ledger. */
+function dataError(error: unknown): unknown {
+  if (!(error instanceof DatabaseError) || error.code?.startsWith("22") !== true) return error;
+  return new RemitError("invalid-request", `It has no form that can be recorded: ${error.message}`, { cause: error });
 }
 
 /** One transaction for many attempts. Locks are taken in one order everywhere: runs, counted windows, cap windows (each sorted by key), approvals, actions. */
@@ -68,7 +100,8 @@ async function beginAll(transaction: Transaction, options: ActionJournalOptions,
     batch.map((begin, index): [Begin, number] => [begin, index]).filter(([, index]) => results[index] === undefined);
 
   const [control] = await transaction.query<{ epoch: string }>({ name: "control-epoch", text: "SELECT epoch FROM control_state" });
-  for (const [begin, index] of open()) if (Number(control?.epoch) !== begin.epoch) results[index] = { type: "stale" };
+  for (const [begin, index] of open())
+    if (begin.epoch !== null && Number(control?.epoch) !== begin.epoch) results[index] = { type: "stale" };
 
   await attach(transaction, open(), results);
 
@@ -377,8 +410,11 @@ const finishSql = `
   WHERE action.id = ended.id AND action.state = 'executing'
   RETURNING action.id, action.reservations`;
 
+const selectMine = "SELECT id FROM action WHERE state = 'executing' AND instance = $1";
+
 const selectLost = `
   SELECT ${columns} FROM action
   WHERE state = 'executing'
-    AND NOT EXISTS (SELECT FROM server_instance s WHERE s.id = action.instance AND s.heartbeat_at > clock_timestamp() - interval '5 seconds')
+    AND (id = ANY($1)
+      OR NOT EXISTS (SELECT FROM server_instance s WHERE s.id = action.instance AND s.heartbeat_at > clock_timestamp() - interval '5 seconds'))
   ORDER BY id FOR UPDATE SKIP LOCKED`;

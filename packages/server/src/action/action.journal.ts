@@ -26,8 +26,8 @@ export type Attempted = {
 
 export type Begin = {
   action: Attempted;
-  /** The control state under which this was judged. */
-  epoch: number;
+  /** The control state under which this was judged; null: it is refused under any. */
+  epoch: number | null;
   counted: CountedKeys;
   amount: number | null;
   /** The decision. Called once, under lock; must not do I/O. */
@@ -69,6 +69,9 @@ export type End = {
   amountSpent: boolean;
 };
 
+/** Why a lost action is `unknown`, in words. */
+export const lostReason = "The server that executed it was lost. Whether it happened is not known.";
+
 /** An action as its row has it. */
 export type ActionRow = {
   id: Id<"action">;
@@ -95,7 +98,9 @@ export type ActionJournal = {
   /** Commits an outcome and settles. False: the action had already ended otherwise. */
   finish(end: End): Promise<boolean>;
   read(id: Id<"action">): Promise<ActionRow | null>;
-  /** Ends what a lost server had in flight as `unknown`. */
-  endLost(entries: (row: ActionRow) => Pick<End, "entry" | "also">): Promise<ActionRow[]>;
+  /** Ends as `unknown` what a lost server had in flight, and what this one began and does not see to. */
+  endLost(isHeld: (id: Id<"action">) => boolean, entries: (row: ActionRow) => Pick<End, "entry" | "also">): Promise<ActionRow[]>;
+  /** Forgets budget windows that nothing can draw on any more. How many. */
+  forgetWindows(): Promise<number>;
   idle(): Promise<void>;
 };

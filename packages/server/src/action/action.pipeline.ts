@@ -1,18 +1,30 @@
-import { type ActionOutcome, type Caller, type Decision, type Id, type JsonObject, RemitError } from "@remit/contract";
+import { setTimeout as delay } from "node:timers/promises";
+import {
+  type ActionOutcome,
+  type Caller,
+  type Decision,
+  type Digest,
+  type ErrorCode,
+  type Id,
+  type JsonObject,
+  RemitError,
+} from "@remit/contract";
 import { type Facts, type PolicyRequest, type Standing, drawFor, localTime, standing, tierDenial, withRunApproval } from "@remit/core";
 import type { ActionPath, Attempt, ListedTool } from "./action-path.ts";
-import type { Begin, Counted } from "./action.journal.ts";
+import type { Begin, Begun, Counted } from "./action.journal.ts";
 import type { ActionDeps } from "./action-deps.ts";
 import { actionEntries } from "./action-entries.ts";
-import { actionSpanId, actionTraceparent, traceApprovalWait } from "./action-trace.ts";
+import { actionSpanId } from "./action-trace.ts";
 import { attachedOutcome } from "./attached-outcome.ts";
 import { createCountedKeys } from "./counted-facts.ts";
 import { digestOf } from "./digest-of.ts";
 import { execute } from "./execute.ts";
+import { createGrantedActions } from "./granted-actions.ts";
 import { type NormalArguments, amountOf } from "./normalise.ts";
+import { plainText } from "./plain-text.ts";
 
 /** One attempt, as the path sees it: by whom, with what, and with which approvals in hand. */
-type Question = {
+export type Question = {
   actionId: Id<"action">;
   caller: Caller;
   tool: string;
@@ -20,7 +32,11 @@ type Question = {
   idempotencyKey: string | null;
   traceId: string | null;
   grant: { approvalId: Id<"approval">; digest: string; teams: string[] } | null;
+  /** Set where it is plain beforehand that it is refused: then only that is recorded. */
+  refusal: Refusal | null;
 };
+
+export type Refusal = { code: ErrorCode; reason: string };
 
 /** Changes of control state in a row, while one attempt is judged, after which it is denied. */
 const maxRounds = 8;
@@ -31,7 +47,12 @@ const maxRounds = 8;
  * Identifying is done before (`caller` is verified). Everything up to `decide` is in `judge`; reserving and committing the intent
  * are one transaction of the journal; executing takes the marker that only that transaction returns.
  */
-export function createActionPath(deps: ActionDeps): ActionPath & { executeGranted(): Promise<number> } {
+export type RunningActionPath = ActionPath & {
+  /** Executes what people have granted: re-decided now, each once. How many; those that run already are left alone. */
+  executeGranted(): Promise<number>;
+};
+
+export function createActionPath(deps: ActionDeps): RunningActionPath {
   const countedKeys = createCountedKeys();
 
   /** Tier and policy. The one function that decides, for a call (`input`) as for a listing (`input` null). */
@@ -67,7 +88,7 @@ export function createActionPath(deps: ActionDeps): ActionPath & { executeGrante
         ? { type: "allow", obligations: [], policies: [], shadow: [] }
         : { type: "deny", code: "no-grant", reason: "No policy could allow it.", policies: [], shadow: [] };
     }
-    const decision = deps.policy.decide(registry, caller.policy, request);
+    const decision = withCountableCaps(deps.policy.decide(registry, caller.policy, request), tool);
     return withRunApproval(decision, caller.run, { qualifiedName: tool.qualifiedName, name: tool.spec.name }, approvals);
   }
 
@@ -77,8 +98,9 @@ export function createActionPath(deps: ActionDeps): ActionPath & { executeGrante
   }
 
   /** Everything that can be known before the lock. What is wrong becomes a decision to deny, so that every attempt is recorded. */
-  function judge(question: Question): { begin: Begin; stand: Standing | null; input: NormalArguments | null } {
-    const epoch = deps.control.epoch();
+  function judge(question: Question, refusal: Refusal | null): { begin: Begin; stand: Standing | null; input: NormalArguments | null } {
+    // A refusal holds under any control state.
+    const epoch = refusal === null ? deps.control.epoch() : null;
     const registry = deps.registry.current();
     const { grant, tool, actionId } = question;
     // After a grant the agent acts as it is registered now, not as it was when it asked.
@@ -89,35 +111,26 @@ export function createActionPath(deps: ActionDeps): ActionPath & { executeGrante
         : { ...question.caller, version: inForce.version, accountable: inForce.spec.accountable };
     const stand = standing(registry, deps.halts.current(), caller, tool);
 
-    let denial: Decision | null = stand.type === "deny" ? { ...stand, policies: [], shadow: [] } : null;
+    let denial: Decision | null = refusal === null ? null : deny(refusal);
+    if (stand.type === "deny") denial ??= deny(stand);
     let input: NormalArguments | null = null;
     let amount: number | null = null;
+    const identity = { caller, tool, pin: stand.type === "stands" ? stand.tool.pin.digest : "", key: question.idempotencyKey };
+    let digest: Digest | null = null;
     if (stand.type === "stands") {
       try {
         input = deps.normaliser.arguments(stand.tool.pin, question.arguments);
         amount = amountOf(stand.tool.spec.amount?.pointer, input.value);
+        digest = digestOf({ ...identity, input });
       } catch (error) {
         if (!RemitError.is(error)) throw error;
-        denial = { type: "deny", code: error.code, reason: error.message, policies: [], shadow: [] };
+        denial ??= deny({ code: error.code, reason: error.message });
       }
     }
 
-    const digest = digestOf({
-      caller,
-      tool,
-      pin: stand.type === "stands" ? stand.tool.pin.digest : "",
-      input,
-      key: question.idempotencyKey,
-    });
-    if (grant !== null && denial === null && digest !== grant.digest) {
-      denial = {
-        type: "deny",
-        code: "tool-changed",
-        reason: "What would run now is not what was approved: the tool has changed since.",
-        policies: [],
-        shadow: [],
-      };
-    }
+    digest ??= digestOf({ ...identity, input: null });
+    if (grant !== null && digest !== grant.digest)
+      denial ??= deny({ code: "tool-changed", reason: "What would run now is not what was approved: the tool has changed since." });
     const now = deps.now();
     const time = localTime(now, registry.organisation.timeZone);
     const scopes = { agent: caller.agent, run: caller.run?.id ?? null, tool };
@@ -132,7 +145,7 @@ export function createActionPath(deps: ActionDeps): ActionPath & { executeGrante
         effect: stand.type === "stands" ? stand.tool.spec.effect : "write",
         idempotencyKey: question.idempotencyKey,
         attachKey:
-          input === null
+          input === null || denial !== null
             ? null
             : question.idempotencyKey === null
               ? `digest/${digest}`
@@ -146,7 +159,12 @@ export function createActionPath(deps: ActionDeps): ActionPath & { executeGrante
       amount,
       decide: (counted) => {
         if (denial !== null || stand.type !== "stands" || input === null) return denial ?? internalDenial;
-        return decide(stand, caller, input.value, factsOf(caller, counted), grant?.teams ?? []);
+        try {
+          return withRecordableReason(decide(stand, caller, input.value, factsOf(caller, counted), grant?.teams ?? []));
+        } catch (error) {
+          deps.logger.error({ err: error, actionId }, "policy could not be evaluated, and the attempt was denied");
+          return deny({ code: "policy-error", reason: "Policy could not be evaluated; nothing is allowed without it." });
+        }
       },
       draws: (decision) =>
         decision.type === "deny"
@@ -164,15 +182,32 @@ export function createActionPath(deps: ActionDeps): ActionPath & { executeGrante
   /** Judges, commits and, where that is the decision, executes. */
   async function walk(question: Question, signal: AbortSignal, traceparent: string | null): Promise<ActionOutcome | "gone"> {
     const { actionId, caller } = question;
-    for (let round = 0; round < maxRounds; round += 1) {
+    let { refusal } = question;
+    for (let round = 0; round <= maxRounds + 1; round += 1) {
+      if (deps.inFlight.closing.aborted) {
+        // What people have granted is for the next server.
+        if (question.grant !== null) return "gone";
+        refusal ??= { code: "server-unavailable", reason: "The server is stopping; try again in a moment." };
+      }
+      if (round === maxRounds) refusal ??= { code: "control-state-stale", reason: "The control state keeps changing; try again." };
       const deciding = deps.tracing.start(`decide ${question.tool}`, {
         service: caller.run?.serviceName ?? null,
         parent: traceparent,
         attributes: { "remit.action.id": actionId, "remit.policy": caller.policy },
       });
-      const { begin, stand, input } = judge(question);
-      deps.crash(question.grant === null ? "before-intent" : "before-granted-intent");
-      const begun = await deps.journal.begin(begin);
+      let judged: ReturnType<typeof judge>;
+      let begun: Begun;
+      try {
+        judged = judge(question, refusal);
+        deps.crash(question.grant === null ? "before-intent" : "before-granted-intent");
+        begun = await deps.journal.begin(judged.begin);
+      } catch (error) {
+        deciding.end("denied");
+        if (refusal !== null) throw error;
+        refusal = await refusalFor(deps, error);
+        continue;
+      }
+      const { stand, input } = judged;
       deciding.set({
         "remit.verdict": "decision" in begun ? begun.decision.type : begun.type,
         "remit.policies": "decision" in begun ? begun.decision.policies.join(" ") : "",
@@ -185,8 +220,9 @@ export function createActionPath(deps: ActionDeps): ActionPath & { executeGrante
         case "gone":
           return "gone";
         case "attached":
-          if (!begun.sameDigest) return conflictingKey(begun.actionId);
-          return attachedOutcome(deps, begun.actionId, signal);
+          if (begun.sameDigest) return attachedOutcome(deps, begun.actionId, signal);
+          refusal = { code: "conflict", reason: "This idempotency key was used for another call; use a new key for a new call." };
+          continue;
         case "denied":
           return { type: "denied", actionId, code: begun.decision.code, reason: begun.decision.reason, policies: begun.decision.policies };
         case "waiting": {
@@ -211,35 +247,48 @@ export function createActionPath(deps: ActionDeps): ActionPath & { executeGrante
           });
       }
     }
-    return { type: "denied", actionId, code: "control-state-stale", reason: "The control state keeps changing; try again.", policies: [] };
+    throw new RemitError("internal", "a refusal could not be recorded");
+  }
+
+  /** As {@link walk}, while this server says that it sees to the action: what nobody sees to is given up as lost. */
+  async function walkHeld(...args: Parameters<typeof walk>): ReturnType<typeof walk> {
+    const release = deps.inFlight.hold(args[0].actionId);
+    try {
+      return await walk(...args);
+    } finally {
+      release();
+    }
   }
 
   async function act(caller: Caller, attempt: Attempt): Promise<ActionOutcome> {
     const actionId = deps.newId("action");
-    const span = deps.tracing.start(`action ${attempt.tool}`, {
+    const tool = plainText(attempt.tool, maxNameLength);
+    const span = deps.tracing.start(`action ${tool}`, {
       service: caller.run?.serviceName ?? null,
       parent: attempt.traceparent ?? null,
       spanId: actionSpanId(actionId),
       attributes: {
         "gen_ai.operation.name": "execute_tool",
-        "gen_ai.tool.name": attempt.tool,
+        "gen_ai.tool.name": tool,
         "gen_ai.agent.name": caller.agent,
         "remit.action.id": actionId,
         "remit.run.id": caller.run?.id ?? "",
       },
     });
     const key = attempt.idempotencyKey ?? null;
+    const isPlainKey = key === null || plainText(key, maxNameLength) === key;
     const question: Question = {
       actionId,
       caller,
-      tool: attempt.tool,
+      tool,
       arguments: attempt.arguments,
-      idempotencyKey: key,
+      idempotencyKey: isPlainKey ? key : null,
       traceId: span.traceId,
       grant: null,
+      refusal: isPlainKey ? null : badKey,
     };
     try {
-      const outcome = await walk(question, attempt.signal, span.traceparent);
+      const outcome = await walkHeld(question, attempt.signal, span.traceparent);
       if (outcome === "gone") throw new RemitError("internal", "a fresh attempt has no grant to lose");
       span.set({ "remit.outcome": outcome.type, ...("code" in outcome ? { "error.type": outcome.code } : {}) });
       span.end(outcome.type === "failed" ? outcome.code : undefined);
@@ -264,53 +313,58 @@ export function createActionPath(deps: ActionDeps): ActionPath & { executeGrante
     });
   }
 
-  /** Executes what people have granted: re-decided now, each once. */
-  async function executeGranted(): Promise<number> {
-    const granted = await deps.approvals.granted(maxGrantedAtOnce);
-    const done = await Promise.all(
-      granted.map(async ({ approvalId, actionId, digest, teams }) => {
-        const row = await deps.journal.read(actionId);
-        if (row === null || row.state !== "waiting") return 0;
-        const input = await deps.payloads.open(row.argumentsEntry, "arguments");
-        const question: Question = {
-          actionId,
-          caller: row.caller,
-          tool: row.tool,
-          // Erased arguments cannot be executed; as undefined they fail validation, and the action ends as denied.
-          arguments: input ?? "erased",
-          idempotencyKey: row.idempotencyKey,
-          traceId: row.traceId,
-          grant: { approvalId, digest, teams },
-        };
-        const span = deps.tracing.start(`action ${row.tool}`, {
-          service: row.caller.run?.serviceName ?? null,
-          parent: actionTraceparent(row),
-          attributes: { "remit.action.id": actionId, "remit.approval.id": approvalId },
-        });
-        const at = deps.now();
-        const outcome = await walk(question, new AbortController().signal, span.traceparent);
-        // Another server had it: the span is its to send.
-        if (outcome === "gone") return 0;
-        traceApprovalWait(deps.tracing, row, { outcome: "granted", at });
-        span.set({ "remit.outcome": outcome.type });
-        span.end(outcome.type === "failed" ? outcome.code : undefined);
-        return 1;
-      }),
-    );
-    return done.reduce<number>((sum, one) => sum + one, 0);
-  }
-
-  return { act, list, executeGranted };
+  return { act, list, executeGranted: createGrantedActions(deps, walkHeld) };
 }
 
-const maxGrantedAtOnce = 16;
+/** Longer names and keys than these name nothing. */
+const maxNameLength = 256;
+const badKey: Refusal = {
+  code: "invalid-request",
+  reason: `The idempotency key must be well-formed text of at most ${maxNameLength} characters without U+0000.`,
+};
 
 const internalDenial: Decision = { type: "deny", code: "internal", reason: "The attempt could not be judged.", policies: [], shadow: [] };
 
-function conflictingKey(actionId: Id<"action">): ActionOutcome {
-  const reason = "This idempotency key was used for another call; use a new key for a new call.";
-  return { type: "denied", actionId, code: "conflict", reason, policies: [] };
+/** A cap of amounts on a tool that has none could not be kept, so it is not promised. */
+function withCountableCaps(decision: Decision, { spec, qualifiedName }: Standing["tool"]): Decision {
+  if (decision.type === "deny" || spec.amount !== undefined) return decision;
+  const cap = decision.obligations.find((obligation) => obligation.type === "cap" && obligation.counts === "amount");
+  if (cap === undefined) return decision;
+  const reason = `Policy ${cap.policy} caps amounts, and ${qualifiedName} is registered without one.`;
+  return { ...decision, type: "deny", code: "obligation-unsupported", reason, policies: [cap.policy] };
 }
+
+function deny({ code, reason }: Refusal): Decision {
+  return withRecordableReason({ type: "deny", code, reason, policies: [], shadow: [] });
+}
+
+function withRecordableReason(decision: Decision): Decision {
+  return decision.type === "deny" ? { ...decision, reason: plainText(decision.reason) } : decision;
+}
+
+/**
+ * What is said of an attempt that could not be judged or begun, so that it is recorded all the same. Null: a stale control state has
+ * been confirmed, and it can be judged.
+ *
+ * @throws what says that nothing can be recorded at all.
+ */
+async function refusalFor(deps: ActionDeps, error: unknown): Promise<Refusal | null> {
+  if (!RemitError.is(error)) throw error;
+  switch (error.code) {
+    case "database-unavailable":
+    case "ledger-unavailable":
+    case "internal":
+      throw error;
+    case "control-state-stale":
+      await Promise.race([deps.control.refresh(), delay(maxConfirmMs, undefined, { ref: false }).then(() => Promise.reject(error))]);
+      return null;
+    default:
+      return { code: error.code, reason: error.message };
+  }
+}
+
+/** How long a stale control state may take to be confirmed while a caller waits. */
+const maxConfirmMs = 2_000;
 
 /** No ledger, no action: what cannot be recorded is denied, and the denial is all that can be said. */
 function unrecordable(deps: ActionDeps, actionId: Id<"action">, error: unknown): ActionOutcome {

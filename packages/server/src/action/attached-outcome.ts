@@ -5,11 +5,13 @@ import type { ActionRow } from "./action.journal.ts";
 
 /** How long a repeated call waits for an action that is being executed before it is told to come again. */
 const maxWaitMs = 60_000;
-const pollEveryMs = 50;
+const firstPollMs = 20;
+const longestPollMs = 500;
 
 /** What a repeated call gets: the request it attaches to, or the recorded outcome. It never executes anything. */
 export async function attachedOutcome(deps: ActionDeps, actionId: Id<"action">, signal: AbortSignal): Promise<ActionOutcome> {
-  for (let waitedMs = 0; waitedMs < maxWaitMs; waitedMs += pollEveryMs) {
+  let pollMs = firstPollMs;
+  for (let waitedMs = 0; waitedMs < maxWaitMs; waitedMs += pollMs) {
     const row = await deps.journal.read(actionId);
     if (row === null) throw new RemitError("internal", "the action to attach to has gone");
     if (row.state === "waiting") {
@@ -28,8 +30,9 @@ export async function attachedOutcome(deps: ActionDeps, actionId: Id<"action">, 
       }
     } else if (row.state !== "executing") return recordedOutcome(deps, row);
     const ended = deps.inFlight.ended(actionId);
-    await Promise.race([ended ?? delay(pollEveryMs), delay(pollEveryMs)]);
-    if (signal.aborted) break;
+    pollMs = Math.min(pollMs * 2, longestPollMs);
+    await Promise.race([ended ?? delay(pollMs), delay(pollMs)]);
+    if (signal.aborted || deps.inFlight.closing.aborted) break;
   }
   return {
     type: "denied",

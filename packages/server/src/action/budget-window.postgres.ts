@@ -1,5 +1,5 @@
 import type { BudgetWindow } from "@remit/core";
-import type { Transaction } from "../database/database.ts";
+import type { Database, Transaction } from "../database/database.ts";
 
 /** Locks windows until the end of the transaction and reads them; one that is new begins at nothing. Sorted, so that two never wait for each other. */
 export async function lockWindows(transaction: Transaction, keys: readonly string[]): Promise<Map<string, BudgetWindow>> {
@@ -41,4 +41,12 @@ export async function writeWindows(
     },
     [rows.map(({ key }) => key), rows.map(({ spent }) => spent), rows.map(({ reserved }) => reserved)],
   );
+}
+
+/** Windows of days that are over everywhere. One that an action in flight has reserved in stays, for that is settled in it. */
+export async function deleteWindows(database: Database): Promise<number> {
+  const rows = await database.query<{ key: string }>(
+    "DELETE FROM budget_window WHERE opened_at < clock_timestamp() - interval '3 days' AND reserved = 0 RETURNING key",
+  );
+  return rows.length;
 }

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { ErrorCode, Json, JsonObject, Obligation, ToolResult } from "@remit/contract";
 import { redact, redactedText, valueAt, type ToolPin } from "@remit/core";
 import type { Normaliser } from "./normalise.ts";
@@ -12,12 +13,15 @@ export type CheckedResult = { result: ToolResult; problem: { code: ErrorCode; re
 export function checkResult(normaliser: Normaliser, pin: ToolPin, obligations: readonly Obligation[], result: ToolResult): CheckedResult {
   const pointers = obligations.flatMap((obligation) => (obligation.type === "redact" ? obligation.pointers : []));
   const seen = pointers.length === 0 ? result : redactResult(result, pointers);
-  if (result.isError === true) return { result: seen, problem: { code: "upstream-error", reason: textOf(seen) } };
+  // What it says may be personal: it stands in the sealed result and not in the entry.
+  if (result.isError === true) return { result: seen, problem: { code: "upstream-error", reason: "The tool reported an error." } };
 
   const withheld = (code: ErrorCode, reason: string): CheckedResult => ({
     result: { content: [{ type: "text", text: reason }], isError: true },
     problem: { code, reason },
   });
+  if (result.structuredContent === undefined && pointers.some((pointer) => structured(pointer) !== null))
+    return withheld("result-invalid", "The result lacks the structured content in which policy wants something redacted.");
   if (pin.outputSchema !== null) {
     // Checked as the upstream sent it: redaction may put text where the schema wants something else.
     if (result.structuredContent === undefined)
@@ -41,11 +45,29 @@ export function checkResult(normaliser: Normaliser, pin: ToolPin, obligations: r
  */
 function redactResult(result: ToolResult, pointers: readonly string[]): ToolResult {
   const redacted = redact(result, pointers) as unknown as ToolResult;
+  // Most tools repeat their structured content as text. There, what is too short to be looked for is found by its place.
+  const places = pointers.map(structured).filter((pointer) => pointer !== null);
   const secrets = hidden(result as unknown as Json, redacted as unknown as Json)
     .filter((text) => text.trim().length >= 3)
     .sort((left, right) => right.length - left.length);
-  if (secrets.length === 0) return redacted;
-  return { ...redacted, content: redacted.content.map((block) => maskText(block, secrets)) };
+  return { ...redacted, content: redacted.content.map((block) => maskText(redactJsonText(block, places), secrets)) };
+}
+
+/** The part of a pointer below the structured content, or null. */
+function structured(pointer: string): string | null {
+  return pointer.startsWith("/structuredContent/") ? pointer.slice("/structuredContent".length) : null;
+}
+
+function redactJsonText(block: JsonObject, pointers: readonly string[]): JsonObject {
+  const { text } = block;
+  if (pointers.length === 0 || typeof text !== "string" || !/^\s*[[{]/.test(text)) return block;
+  try {
+    const before = JSON.parse(text) as Json;
+    const after = redact(before, pointers);
+    return isDeepStrictEqual(before, after) ? block : { ...block, text: JSON.stringify(after) };
+  } catch {
+    return block;
+  }
 }
 
 /** The texts and numbers that stand in the one and not in the other. */
@@ -78,9 +100,4 @@ function maskText(block: JsonObject, secrets: readonly string[]): JsonObject {
       : value;
   };
   return Object.fromEntries(Object.entries(block).map(([key, member]) => [key, key === "type" ? member : mask(member)]));
-}
-
-function textOf(result: ToolResult): string {
-  const text = result.content.flatMap((block) => (typeof block["text"] === "string" ? [block["text"]] : [])).join(" ");
-  return text === "" ? "The tool reported an error." : text.slice(0, 500);
 }

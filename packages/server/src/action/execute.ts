@@ -16,6 +16,8 @@ import { attribution, payloadSubject } from "./action-entries.ts";
 import type { End } from "./action.journal.ts";
 import { checkResult } from "./check-result.ts";
 import type { NormalArguments } from "./normalise.ts";
+import { plainText } from "./plain-text.ts";
+import { recordOutcome } from "./record-outcome.ts";
 
 export type Execution = {
   /** Only a committed intent has one. */
@@ -38,17 +40,31 @@ export async function execute(deps: ActionDeps, execution: Execution): Promise<A
   const startedAt = deps.now();
   const ending = await run(deps, execution);
   deps.crash("after-execution");
-  const { state, code, reason, result } = ending;
-
-  const entry = outcomeEntry(deps, execution, ending, deps.now().getTime() - startedAt.getTime());
-  const also = state === "succeeded" ? notifications(deps, execution) : [];
-  const resultEntry = result === null ? null : entry.id;
-  const ended = await deps.journal.finish({ actionId, state, code, reason, entry, also, resultEntry, amountSpent: ending.amountSpent });
+  const durationMs = deps.now().getTime() - startedAt.getTime();
+  let { state, code, reason, result } = ending;
+  const recorded = await recordOutcome(deps, endOf(deps, execution, ending, durationMs), (why) => {
+    ({ state, code, reason, result } = withheld(why));
+    return endOf(deps, execution, withheld(why), durationMs);
+  });
   deps.crash("after-outcome");
-  if (!ended)
+  if (recorded === "lost")
     return failed(actionId, "outcome-unknown", "The action had been given up as lost before it ended; look at its entry in the ledger.");
+  if (recorded === "later")
+    return failed(actionId, "outcome-unknown", "It ran, but what came of it cannot be recorded just now; look at it before you repeat it.");
   if (state === "succeeded" && result !== null) return { type: "succeeded", actionId, result };
   return failed(actionId, code ?? "internal", reason ?? "It failed.", result);
+}
+
+function endOf(deps: ActionDeps, execution: Execution, ending: Ending, durationMs: number): End {
+  const { state, code, reason, amountSpent, result } = ending;
+  const entry = outcomeEntry(deps, execution, ending, durationMs);
+  const also = state === "succeeded" ? notifications(deps, execution) : [];
+  return { actionId: execution.actionId, state, code, reason, entry, also, resultEntry: result === null ? null : entry.id, amountSpent };
+}
+
+function withheld(why: string): Ending {
+  const reason = plainText(`It ran, and its result is withheld, for it has no form that can be recorded: ${why}.`);
+  return { state: "failed", code: "result-invalid", reason, result: null, amountSpent: true };
 }
 
 async function run(deps: ActionDeps, execution: Execution): Promise<Ending> {
@@ -76,7 +92,8 @@ async function run(deps: ActionDeps, execution: Execution): Promise<Ending> {
         signal: flight.signal,
         ...(execution.traceparent === null ? {} : { traceparent: execution.traceparent }),
       });
-    flight.signal.throwIfAborted();
+    const stopped = flight.stop();
+    if (stopped !== null) return { ...stopped, reason: `Nothing was sent. ${stopped.why}`, result: null, amountSpent: false };
     const pending = call().catch((error: unknown) => {
       // Only where doing it twice does no more than once, and only when nothing is known to have been done.
       const again = spec.idempotent && !flight.signal.aborted && RemitError.is(error) && error.code === "upstream-unavailable";
@@ -91,9 +108,9 @@ async function run(deps: ActionDeps, execution: Execution): Promise<Ending> {
     return { state: "succeeded", code: null, reason: null, result: checked.result, amountSpent };
   } catch (error) {
     const stop = flight.stop();
-    if (stop !== null) return { ...stop, result: null, amountSpent: true };
+    if (stop !== null) return { ...stop, reason: `${stop.why} It may or may not have happened.`, result: null, amountSpent: true };
     const code = RemitError.is(error) ? error.code : "upstream-error";
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = plainText(error instanceof Error ? error.message : String(error));
     return { state: "failed", code, reason, result: null, amountSpent: code !== "upstream-unavailable" };
   } finally {
     flight.leave();

@@ -2,12 +2,15 @@ import type { Id } from "@remit/contract";
 import { type Halt, type HaltSubject, stoppedBy } from "@remit/core";
 
 /** Why an action was stopped while it ran. */
-export type Stop = { state: "halted" | "cancelled"; code: "halted" | "safe-mode" | "cancelled"; reason: string };
+export type Stop = { state: "halted" | "cancelled"; code: "halted" | "safe-mode" | "cancelled"; why: string };
 
 type Flight = { subject: HaltSubject; abort: AbortController; stop: Stop | null; ended: Promise<void>; end: () => void };
 
 /** What this server is executing now, so that a halt can reach it. */
 export type InFlight = {
+  /** Says that this server sees to an action, from before its intent until its outcome is recorded, or until the result is called. */
+  hold(id: Id<"action">): () => void;
+  isHeld(id: Id<"action">): boolean;
   /** Registers an action; its signal is aborted by a halt, or by the caller's own signal. */
   enter(
     id: Id<"action">,
@@ -19,22 +22,43 @@ export type InFlight = {
   /** The runs of which something is executing here. */
   runs(): string[];
   /** Stops everything of a run. */
-  cancelRun(run: string, reason: string): void;
+  cancelRun(run: string, why: string): void;
+  /** Stops everything, now and from now on: the server is going away. */
+  close(): void;
+  /** Aborted once {@link close} has been called. */
+  closing: AbortSignal;
   /** Resolves when the action has ended here; null when it does not run here. */
   ended(id: Id<"action">): Promise<void> | null;
   size(): number;
 };
 
+const closed: Stop = {
+  state: "cancelled",
+  code: "cancelled",
+  why: "The server was stopped.",
+};
+
 export function createInFlight(): InFlight {
   const flights = new Map<Id<"action">, Flight>();
+  const held = new Map<Id<"action">, number>();
+  const closing = new AbortController();
 
   function stopFlight(flight: Flight, stop: Stop): void {
     if (flight.stop !== null) return;
     flight.stop = stop;
-    flight.abort.abort(new Error(stop.reason));
+    flight.abort.abort(new Error(stop.why));
   }
 
   return {
+    hold(id) {
+      held.set(id, (held.get(id) ?? 0) + 1);
+      return () => {
+        const left = (held.get(id) ?? 1) - 1;
+        if (left > 0) held.set(id, left);
+        else held.delete(id);
+      };
+    },
+    isHeld: (id) => held.has(id),
     enter(id, subject, callerSignal) {
       let end = (): void => undefined;
       const ended = new Promise<void>((resolve) => {
@@ -46,8 +70,9 @@ export function createInFlight(): InFlight {
         stopFlight(flight, {
           state: "cancelled",
           code: "cancelled",
-          reason: "The caller went away while it ran; it may or may not have happened.",
+          why: "The caller went away.",
         });
+      if (closing.signal.aborted) stopFlight(flight, closed);
       if (callerSignal.aborted) onCaller();
       else callerSignal.addEventListener("abort", onCaller, { once: true });
       return {
@@ -68,17 +93,22 @@ export function createInFlight(): InFlight {
         stopFlight(flight, {
           state: "halted",
           code: halt.mode === "halt" ? "halted" : "safe-mode",
-          reason: `Stopped while it ran: ${halt.reason}. It may or may not have happened.`,
+          why: `Stopped by people: ${halt.reason}.`,
         });
         stopped += 1;
       }
       return stopped;
     },
     runs: () => [...new Set([...flights.values()].flatMap(({ subject }) => subject.run ?? []))],
-    cancelRun(run, reason) {
+    cancelRun(run, why) {
       for (const flight of flights.values())
-        if (flight.subject.run === run) stopFlight(flight, { state: "cancelled", code: "cancelled", reason });
+        if (flight.subject.run === run) stopFlight(flight, { state: "cancelled", code: "cancelled", why });
     },
+    close() {
+      closing.abort();
+      for (const flight of flights.values()) stopFlight(flight, closed);
+    },
+    closing: closing.signal,
     ended: (id) => flights.get(id)?.ended ?? null,
     size: () => flights.size,
   };

@@ -1,4 +1,4 @@
-import { type JsonObject, RemitError } from "@remit/contract";
+import { type Json, type JsonObject, RemitError } from "@remit/contract";
 import { type ToolPin, canonicalJson, valueAt } from "@remit/core";
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import { Ajv2020 } from "ajv/dist/2020.js";
@@ -35,8 +35,9 @@ export function createNormaliser(): Normaliser {
 
   return {
     arguments(pin, input) {
-      const given = input ?? {};
-      if (typeof given !== "object" || Array.isArray(given)) throw new RemitError("invalid-arguments", "The arguments must be an object.");
+      const given = input === undefined ? {} : input;
+      if (typeof given !== "object" || given === null || Array.isArray(given))
+        throw new RemitError("invalid-arguments", "The arguments must be an object.");
       // Canonical first: it bounds the depth, and what has no canonical form is not looked at any further.
       const canonical = canonicalJson(given as JsonObject);
       const value = JSON.parse(canonical) as JsonObject;
@@ -62,17 +63,22 @@ export function createNormaliser(): Normaliser {
  * Members that the schema does not declare are refused, although JSON Schema would let them pass: policy is written over the
  * declared members, and one that it cannot see is a way around it. A schema that opens itself in so many words is left open.
  */
-function undeclared(schema: JsonObject, value: JsonObject): { message: string; pointer: string }[] {
-  const properties = schema["properties"];
-  if (typeof properties !== "object" || properties === null || Array.isArray(properties)) return [];
-  if ("additionalProperties" in schema || "patternProperties" in schema || "unevaluatedProperties" in schema) return [];
-  if (["$ref", "allOf", "anyOf", "oneOf"].some((keyword) => keyword in schema)) return [];
-  return Object.keys(value)
-    .filter((name) => !Object.hasOwn(properties, name))
-    .map((name) => ({
-      message: `is not declared by the tool (it declares ${Object.keys(properties).join(", ")})`,
-      pointer: `/${escape(name)}`,
-    }));
+function undeclared(schema: Json | undefined, value: Json | undefined, at = ""): { message: string; pointer: string }[] {
+  if (!isObject(schema) || typeof value !== "object" || value === null) return [];
+  if (["$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if"].some((keyword) => keyword in schema)) return [];
+  if (Array.isArray(value)) return value.flatMap((item, index) => undeclared(schema["items"], item, `${at}/${index}`));
+  const { properties } = schema;
+  if (!isObject(properties)) return [];
+  const isOpen = ["additionalProperties", "patternProperties", "unevaluatedProperties"].some((keyword) => keyword in schema);
+  return Object.entries(value).flatMap(([name, member]) => {
+    const pointer = `${at}/${escape(name)}`;
+    if (Object.hasOwn(properties, name)) return undeclared(properties[name], member, pointer);
+    return isOpen ? [] : [{ message: `is not declared by the tool (it declares ${Object.keys(properties).join(", ")})`, pointer }];
+  });
+}
+
+function isObject(value: Json | undefined): value is JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function compile(schema: JsonObject): ValidateFunction {

@@ -87,7 +87,7 @@ export function createRuns(options: RunOptions): Runs {
     const flying = options.inFlight.runs();
     if (flying.length === 0) return;
     for (const { id, reason } of await store.cancelled(database, flying)) {
-      options.inFlight.cancelRun(id, `The run was cancelled while it ran: ${reason}. It may or may not have happened.`);
+      options.inFlight.cancelRun(id, `The run was cancelled: ${reason}.`);
     }
   }
   options.control.onChange(stopCancelled);

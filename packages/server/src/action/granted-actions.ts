@@ -1,0 +1,77 @@
+import { type ActionOutcome, type Id, RemitError } from "@remit/contract";
+import type { ActionDeps } from "./action-deps.ts";
+import type { Question } from "./action.pipeline.ts";
+import { actionTraceparent, traceApprovalWait } from "./action-trace.ts";
+
+type Walk = (question: Question, signal: AbortSignal, traceparent: string | null) => Promise<ActionOutcome | "gone">;
+type Granted = Awaited<ReturnType<ActionDeps["approvals"]["granted"]>>[number];
+
+const startedAtOnce = 16;
+const runningAtOnce = 64;
+
+/** Executes what people have granted: re-decided now, each once. One that is slow or cannot be begun holds up no other. */
+export function createGrantedActions(deps: ActionDeps, walk: Walk): () => Promise<number> {
+  const running = new Set<Id<"approval">>();
+
+  async function executeOne({ approvalId, actionId, digest, teams }: Granted): Promise<number> {
+    const row = await deps.journal.read(actionId);
+    if (row === null || row.state !== "waiting") return 0;
+    const input = await argumentsOf(deps, row.argumentsEntry);
+    const question: Question = {
+      actionId,
+      caller: row.caller,
+      tool: row.tool,
+      arguments: input ?? {},
+      idempotencyKey: row.idempotencyKey,
+      traceId: row.traceId,
+      grant: { approvalId, digest, teams },
+      refusal:
+        input === null ? { code: "not-found", reason: "Its arguments have been erased or changed since; nothing can be executed." } : null,
+    };
+    const span = deps.tracing.start(`action ${row.tool}`, {
+      service: row.caller.run?.serviceName ?? null,
+      parent: actionTraceparent(row),
+      attributes: { "remit.action.id": actionId, "remit.approval.id": approvalId },
+    });
+    const at = deps.now();
+    const outcome = await walk(question, new AbortController().signal, span.traceparent);
+    // Another server had it: the span is its to send.
+    if (outcome === "gone") return 0;
+    traceApprovalWait(deps.tracing, row, { outcome: "granted", at });
+    span.set({ "remit.outcome": outcome.type });
+    span.end(outcome.type === "failed" ? outcome.code : undefined);
+    return 1;
+  }
+
+  return async () => {
+    const room = Math.min(startedAtOnce, runningAtOnce - running.size);
+    if (room <= 0 || deps.inFlight.closing.aborted) return 0;
+    const granted = await deps.approvals.granted(room + running.size);
+    const done = await Promise.all(
+      granted.map(async (one) => {
+        if (running.has(one.approvalId)) return 0;
+        running.add(one.approvalId);
+        try {
+          return await executeOne(one);
+        } catch (error) {
+          // The grant is still there to be used, or has been; the next look finds out.
+          deps.logger.error({ err: error, actionId: one.actionId }, "a granted action could not be executed; trying again");
+          return 0;
+        } finally {
+          running.delete(one.approvalId);
+        }
+      }),
+    );
+    return done.reduce<number>((sum, one) => sum + one, 0);
+  };
+}
+
+/** Null where they have been erased, or are not what was sealed. */
+async function argumentsOf(deps: ActionDeps, entry: Id<"entry">): ReturnType<ActionDeps["payloads"]["open"]> {
+  try {
+    return await deps.payloads.open(entry, "arguments");
+  } catch (error) {
+    if (RemitError.is(error) && error.code !== "database-unavailable") return null;
+    throw error;
+  }
+}
