@@ -27,19 +27,15 @@ export function startActionExecutor(
 
   const executing = new Set<Promise<void>>();
 
-  /** Not waited for: what is granted next must not wait until this has ended. */
-  function execute(): void {
-    const one = options
-      .executeGranted()
-      .then((count) => {
-        if (count === 0) return;
-        // There may be more than one helping.
-        asked = true;
-        wake();
-      })
-      .catch((error: unknown) => deps.logger.error({ err: error }, "granted actions could not be looked for; trying again"))
-      .finally(() => executing.delete(one));
-    executing.add(one);
+  async function execute(): Promise<void> {
+    try {
+      if ((await options.executeGranted()) === 0) return;
+      // There may be more than one helping.
+      asked = true;
+      wake();
+    } catch (error) {
+      deps.logger.error({ err: error }, "granted actions could not be looked for; trying again");
+    }
   }
 
   /** @returns when to do it again. */
@@ -56,7 +52,9 @@ export function startActionExecutor(
       asked = false;
       lookForLostAt = await regularly(lookForLostAt, lookForLostEveryMs, () => endLost(deps));
       forgetWindowsAt = await regularly(forgetWindowsAt, forgetWindowsEveryMs, () => deps.journal.forgetWindows());
-      execute();
+      // Not waited for: what is granted next must not wait until this has ended.
+      const one = execute().finally(() => executing.delete(one));
+      executing.add(one);
       if (asked) continue;
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, pollEveryMs);

@@ -193,6 +193,14 @@ async function beginAll(transaction: Transaction, options: ActionJournalOptions,
     else results[index] = { type: "attached", actionId, sameDigest: digest === begin.action.digest };
   }
 
+  // What was denied for what an equal call on another server took, while this one waited for its lock, attaches to that call.
+  const denied = decided.filter(({ decision, begin }) => decision.type === "deny" && begin.grant === null);
+  await attach(
+    transaction,
+    denied.map(({ begin, index }) => [begin, index]),
+    results,
+  );
+
   const written = decided.filter(({ index }) => results[index] === undefined);
   await takeFromRuns(transaction, runs);
   await writeWindows(transaction, windows, new Set(written.flatMap(({ reservations }) => reservations.map(({ key }) => key))));
