@@ -1,9 +1,11 @@
+import type { CpuTime } from "./process-tree.ts";
 import type { Target } from "./targets/target.ts";
 
-/** Processor time per call, one number for each round. Milliseconds. */
-export type CpuPerCall = { own: number[]; postgres: number[] };
+/** Processor time for one call, of one round. Milliseconds. */
+export type CpuPerCall = CpuTime;
 
-export type Measured = { cpu: CpuPerCall; latencies: number[]; errors: number };
+/** `cpu`: the rounds, by how many calls were made at a time. */
+export type Measured = { cpu: Map<number, CpuPerCall[]>; latencies: number[]; errors: number };
 
 /** Calls back to back, so many at a time, and counts what the whole process tree has used. */
 async function load(target: Target, calls: number, concurrency: number): Promise<number> {
@@ -25,19 +27,21 @@ async function load(target: Target, calls: number, concurrency: number): Promise
 export async function measureCpu(
   targets: readonly Target[],
   measured: Map<Target, Measured>,
-  options: { rounds: number; calls: number; concurrency: number; settleMs: number },
+  options: { rounds: number; calls: number; concurrencies: readonly number[]; settleMs: number },
 ): Promise<void> {
-  for (let round = 0; round < options.rounds; round += 1) {
+  const turns = Array.from({ length: options.rounds }, () => options.concurrencies).flat();
+  for (const concurrency of turns) {
     for (const target of targets) {
       const result = measured.get(target);
       if (result === undefined) continue;
       const before = target.cpuTime();
-      result.errors += await load(target, options.calls, options.concurrency);
+      result.errors += await load(target, options.calls, concurrency);
       // What a target does after it has answered (batches, checkpoints) belongs to the calls too.
       await new Promise((resolve) => setTimeout(resolve, options.settleMs));
       const after = target.cpuTime();
-      result.cpu.own.push((after.own - before.own) / options.calls);
-      result.cpu.postgres.push((after.postgres - before.postgres) / options.calls);
+      const rounds = result.cpu.get(concurrency) ?? [];
+      result.cpu.set(concurrency, rounds);
+      rounds.push({ own: (after.own - before.own) / options.calls, postgres: (after.postgres - before.postgres) / options.calls });
     }
   }
 }

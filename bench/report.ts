@@ -1,12 +1,16 @@
 import { readFileSync } from "node:fs";
 import { cpus, loadavg, release, totalmem } from "node:os";
-import type { Measured } from "./measure.ts";
+import type { CpuPerCall, Measured } from "./measure.ts";
 import { quantile } from "./statistics.ts";
+import { tableOf } from "./table.ts";
+
+/** Milliseconds for one call: of the target's own processes, of its PostgreSQL, and of both. Medians of the rounds. */
+export type CpuRow = { together: number; min: number; max: number; own: number; postgres: number };
 
 export type Row = {
   target: string;
-  cpuMs: { median: number; min: number; max: number };
-  postgresCpuMs: number;
+  /** By how many calls were made at a time. */
+  cpuMs: Record<number, CpuRow>;
   latencyMs: { p50: number; p99: number; samples: number };
   errors: number;
 };
@@ -22,10 +26,21 @@ export type Report = {
 export function rowOf(target: string, { cpu, latencies, errors }: Measured): Row {
   return {
     target,
-    cpuMs: { median: round(quantile(cpu.own, 0.5)), min: round(Math.min(...cpu.own)), max: round(Math.max(...cpu.own)) },
-    postgresCpuMs: round(quantile(cpu.postgres, 0.5)),
+    cpuMs: Object.fromEntries([...cpu].map(([concurrency, rounds]) => [concurrency, cpuRowOf(rounds)])),
     latencyMs: { p50: round(quantile(latencies, 0.5)), p99: round(quantile(latencies, 0.99)), samples: latencies.length },
     errors,
+  };
+}
+
+function cpuRowOf(rounds: readonly CpuPerCall[]): CpuRow {
+  const together = rounds.map(({ own, postgres }) => own + postgres);
+  const median = (values: readonly number[]): number => round(quantile(values, 0.5));
+  return {
+    together: median(together),
+    min: round(Math.min(...together)),
+    max: round(Math.max(...together)),
+    own: median(rounds.map(({ own }) => own)),
+    postgres: median(rounds.map(({ postgres }) => postgres)),
   };
 }
 
@@ -50,30 +65,57 @@ export function versions(names: readonly string[]): Report["versions"] {
   return found;
 }
 
-export function tableOf(report: Report): string {
-  const header = ["target", "CPU ms/call", "(min–max)", "PostgreSQL", "p50 ms", "p99 ms", "errors"];
-  const lines = report.rows.map((row) => [
-    row.target,
-    row.cpuMs.median.toFixed(2),
-    `${row.cpuMs.min.toFixed(2)}–${row.cpuMs.max.toFixed(2)}`,
-    row.postgresCpuMs.toFixed(2),
-    row.latencyMs.p50.toFixed(2),
-    row.latencyMs.p99.toFixed(2),
-    String(row.errors),
-  ]);
-  const widths = header.map((title, column) => Math.max(title.length, ...lines.map((line) => line[column]?.length ?? 0)));
-  const write = (cells: readonly string[]) =>
-    `| ${cells.map((cell, column) => (column === 0 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join(" | ")} |`;
-  const rule = `|${widths.map((width, column) => (column === 0 ? "-".repeat(width + 2) : `${"-".repeat(width + 1)}:`)).join("|")}|`;
-  const about = [
-    Object.entries(report.machine)
+/** What others are compared with. */
+const peers = ["direct, HTTP", "mcp-proxy"];
+
+export function textOf(report: Report): string {
+  const words = (values: object): string =>
+    Object.entries(values)
       .map(([name, value]) => `${name} ${value}`)
-      .join(" · "),
-    Object.entries(report.versions)
-      .map(([name, value]) => `${name} ${value}`)
-      .join(" · "),
-  ];
-  return [...about, "", write(header), rule, ...lines.map(write)].join("\n");
+      .join(" · ");
+  const loads = Object.keys(report.rows[0]?.cpuMs ?? {}).map(Number);
+  return [
+    words(report.machine),
+    words(report.versions),
+    ...loads.flatMap((load) => ["", cpuTable(report, load)]),
+    "",
+    latencyTable(report),
+  ].join("\n");
+}
+
+function cpuTable({ rows }: Report, load: number): string {
+  const of = (row: Row | undefined): CpuRow => row?.cpuMs[load] ?? { together: NaN, min: NaN, max: NaN, own: NaN, postgres: NaN };
+  const compared = peers.map((name) => rows.find(({ target }) => target === name));
+  return tableOf(
+    [`CPU ms/call, ${load} at a time`, "all", "(min–max)", "own", "PostgreSQL", ...peers.map((name) => `× ${name}`)],
+    rows.map((row) => {
+      const { together, min, max, own, postgres } = of(row);
+      const ratios = compared.map((peer) => ratio(together, of(peer).together));
+      return [row.target, fixed(together), `${fixed(min)}–${fixed(max)}`, fixed(own), postgres === 0 ? "" : fixed(postgres), ...ratios];
+    }),
+  );
+}
+
+function latencyTable({ rows }: Report): string {
+  const compared = peers.map((name) => rows.find(({ target }) => target === name)?.latencyMs);
+  return tableOf(
+    ["latency ms, one at a time", "p50", "p99", "errors", ...peers.map((name) => `p50 × ${name}`)],
+    rows.map(({ target, latencyMs: { p50, p99 }, errors }) => [
+      target,
+      fixed(p50),
+      fixed(p99),
+      String(errors),
+      ...compared.map((peer) => ratio(p50, peer?.p50 ?? NaN)),
+    ]),
+  );
+}
+
+function ratio(value: number, base: number): string {
+  return (value / base).toFixed(1);
+}
+
+function fixed(value: number): string {
+  return value.toFixed(2);
 }
 
 function round(value: number): number {
