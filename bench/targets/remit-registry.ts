@@ -56,7 +56,7 @@ when { context.facts.weekday == "fri" };
 `,
     [`${folder}/obligations.cedar`]: `@id("${name}.redact")
 @obligation("redact")
-@params("{\\"pointers\\": [\\"/structuredContent/secret\\"]}")
+@params("{\\"pointers\\": [\\"/_meta/secret\\"]}")
 permit (principal, action == Remit::Action::"echo__echo", resource);
 ${cap ? capPolicy(name) : ""}`,
     [`${folder}/${name}.test.yaml`]: "cases: []\n",
