@@ -26,7 +26,13 @@ export type Obligation = z.infer<typeof obligationSchema>;
 export type ShadowEffect = { policy: string; verdict: "allow" | "require-approval" | "deny" };
 
 /** An approval that would turn the denial into a permission: the team to ask, and the gates that ask for it. */
-export type RequiredApproval = { team: string; gates: string[]; expiresAfter?: string };
+export type RequiredApproval = {
+  team: string;
+  gates: string[];
+  expiresAfter?: string;
+  /** Why, in the words of those who wrote the gates: their `@reason`. */
+  reasons?: string[];
+};
 
 /** What is said of one action, by policy and by everything else on its path. */
 export type Decision = { policies: string[]; shadow: ShadowEffect[] } & (

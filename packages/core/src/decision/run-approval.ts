@@ -16,10 +16,17 @@ export function withRunApproval(
   if (decision.type === "deny" || run === null) return decision;
   if (!run.requireApproval.some((name) => name === tool.qualifiedName || name === tool.name)) return decision;
   if (approvals.includes(run.approvers)) return decision;
-  const asked = { team: run.approvers, gates: [runGate] };
+  const asked = { team: run.approvers, gates: [runGate], reasons: ["whoever started the run wants a person to look first"] };
   const policies = [...decision.policies, runGate];
   if (decision.type === "allow") return { ...decision, type: "require-approval", approvals: [asked], policies };
   const others = decision.approvals.filter(({ team }) => team !== run.approvers);
   const same = decision.approvals.find(({ team }) => team === run.approvers);
-  return { ...decision, approvals: [...others, same === undefined ? asked : { ...same, gates: [...same.gates, runGate] }], policies };
+  return {
+    ...decision,
+    approvals: [
+      ...others,
+      same === undefined ? asked : { ...same, gates: [...same.gates, runGate], reasons: [...(same.reasons ?? []), ...asked.reasons] },
+    ],
+    policies,
+  };
 }

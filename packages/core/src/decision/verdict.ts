@@ -170,7 +170,8 @@ function requiredApproval(team: string, gates: string[], policies: Judge): Requi
     return rule?.kind === "gate" && rule.expiresAfter !== null ? [rule.expiresAfter] : [];
   });
   const shortest = limits.sort((left, right) => durationSeconds(left) - durationSeconds(right))[0];
-  return shortest === undefined ? { team, gates } : { team, gates, expiresAfter: shortest };
+  const reasons = gates.flatMap((id) => policies.rule(id)?.reason ?? []);
+  return { team, gates, ...(shortest === undefined ? {} : { expiresAfter: shortest }), ...(reasons.length === 0 ? {} : { reasons }) };
 }
 
 function stopped(rules: readonly PolicyRule[]): Extract<Verdict, { type: "deny" }> {

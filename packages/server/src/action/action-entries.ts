@@ -51,7 +51,7 @@ export function actionEntries(
       runId: caller.run?.id ?? null,
       subject: caller.run?.subject ?? null,
       argumentsEntry: first,
-      reason: `Policy ${caller.policy} asks for it: ${decision.approvals.flatMap(({ gates }) => gates).join(", ")}.`,
+      reason: whyAsked(decision),
       approvals: decision.approvals,
       requestedAt: about.now,
     }),
@@ -98,4 +98,12 @@ function recordable({ input, arguments: given }: About): JsonObject {
   } catch {
     return { refused: "arguments without a canonical form" };
   }
+}
+
+/** Why people are asked: the gates' own reasons where their authors gave some, always their names. */
+export function whyAsked({ approvals }: Extract<Decision, { type: "require-approval" }>): string {
+  const reasons = [...new Set(approvals.flatMap(({ reasons: given = [] }) => given))];
+  const gates = approvals.flatMap(({ gates: names }) => names).join(", ");
+  const why = reasons.length === 0 ? "policy asks for it" : reasons.join("; ");
+  return `${why.charAt(0).toUpperCase()}${why.slice(1)} (${gates}).`;
 }

@@ -13,7 +13,7 @@ import { type Facts, type PolicyRequest, type Standing, drawFor, localTime, stan
 import type { ActionPath, Attempt, ListedTool } from "./action-path.ts";
 import type { Begin, Begun, Counted } from "./action.journal.ts";
 import type { ActionDeps } from "./action-deps.ts";
-import { actionEntries } from "./action-entries.ts";
+import { actionEntries, whyAsked } from "./action-entries.ts";
 import { actionSpanId } from "./action-trace.ts";
 import { attachedOutcome } from "./attached-outcome.ts";
 import { createCountedKeys } from "./counted-facts.ts";
@@ -228,7 +228,7 @@ export function createActionPath(deps: ActionDeps): RunningActionPath {
         case "waiting": {
           deps.crash("after-waiting");
           const { id: approvalId, link, expiresAt, teams } = begun.approval;
-          const reason = `Waits for ${teams.join(" and ")}: ${begun.decision.approvals.flatMap(({ gates }) => gates).join(", ")}.`;
+          const reason = `Waits for ${teams.join(" and ")}: ${whyAsked(begun.decision)}`;
           return { type: "waiting", actionId, approvalId, link, expiresAt: expiresAt.toISOString(), teams, reason };
         }
         case "intended":
