@@ -14,7 +14,7 @@ describe("holdsRole", () => {
     [["auditor"], ["operator", "viewer"], true],
     [["admin"], ["auditor"], true],
     [["viewer", "operator"], ["operator"], true],
-  ])("%j asked for one of %j: %s", (roles, wanted, expected) => {
+  ])("[CTL-24] %j asked for one of %j: %s", (roles, wanted, expected) => {
     expect(holdsRole(roles, wanted)).toBe(expected);
   });
 });

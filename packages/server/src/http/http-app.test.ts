@@ -150,7 +150,7 @@ describe("who is at the door", () => {
     ["/v1/operators", { authorization: "Bearer olgas-session" }, 200],
     ["/v1/operators", { cookie: "remit_session=olgas-session" }, 200],
     ["/v1/auditors", { authorization: "Bearer olgas-session" }, 403],
-  ])("%s with %o is %i", async (url, headers, status) => {
+  ])("[CTL-24] %s with %o is %i", async (url, headers, status) => {
     const { app, doorkeeper } = await start();
     expect((await app.inject({ url, headers })).statusCode).toBe(status);
     expect(doorkeeper.refusals).toHaveLength(status === 200 ? 0 : 1);

@@ -160,7 +160,7 @@ describe("sessions", () => {
     expect(await alive(three)).toBe(false);
   });
 
-  test("end, or lose their roles, with the registry that says so", async () => {
+  test("[CTL-24] end, or lose their roles, with the registry that says so", async () => {
     await using test = await openTestIdentity();
     const authorization = `Bearer ${await test.login("ben")}`;
     const secrets = () => test.app.inject({ url: "/v1/agents/support-agent/secrets", headers: { authorization } });

@@ -60,7 +60,7 @@ test("the machine runs agents as well", async () => {
   expect((await post(`/v1/runs/${id}/token`)).statusCode).toBe(403);
 });
 
-test("viewers look and do not touch; an agent's token opens nothing here but its own next token; strangers get nothing", async () => {
+test("[CTL-24] viewers look and do not touch; an agent's token opens nothing here but its own next token; strangers get nothing", async () => {
   await using test = await openTestRuns();
   const { get, post } = await faceOf(test, "cleo");
   const [mine, other] = [await test.start({ queue: null }), await test.start({ queue: null })];

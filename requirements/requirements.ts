@@ -1,0 +1,334 @@
+/** N: an engine of ours. I: we speak the protocol of an existing engine. R: a registered form without an engine. */
+export type Level = "N" | "I" | "R";
+
+export interface Requirement {
+  id: string;
+  capability: string;
+  promise: string;
+  level: Level;
+  /** Why no test proves it yet. What stands here is not promised to users. */
+  notYet?: string;
+}
+
+/** What this release promises. A test cites what it proves as `[CTL-13]` in its title. */
+export const requirements: readonly Requirement[] = [
+  {
+    id: "CTL-01",
+    capability: "Thin control plane on every action",
+    promise: "Every tool call goes through one path that decides, asks, executes and records, and nothing executes beside it.",
+    level: "N",
+  },
+  {
+    id: "CTL-02",
+    capability: "Agent identity (service account)",
+    promise: "Every agent has an identity of its own, in versions, with credentials that can be taken away from it alone.",
+    level: "N",
+  },
+  {
+    id: "CTL-03",
+    capability: "Every action attributable to an owner",
+    promise: "Every agent answers to exactly one active person; when that person leaves, the agent stops within a second.",
+    level: "N",
+  },
+  {
+    id: "CTL-04",
+    capability: "Least privilege, scoped tokens",
+    promise: "A token reaches one audience with what its agent needs there, and never more than that agent has.",
+    level: "N",
+  },
+  {
+    id: "CTL-05",
+    capability: "Short-lived credentials",
+    promise: "An agent's token lives five minutes at most, and ends earlier when its run, its secret or its owner does.",
+    level: "N",
+  },
+  {
+    id: "CTL-08",
+    capability: "Permission tiers 0-3",
+    promise: "A tier is a ceiling above all policy: what an agent's tier does not reach, no policy and no approval gives it.",
+    level: "N",
+  },
+  {
+    id: "CTL-12",
+    capability: "Policy-as-code",
+    promise: "Policies are files in git that are checked, tested, planned and applied whole, and say where they are wrong.",
+    level: "N",
+  },
+  {
+    id: "CTL-13",
+    capability: "Three outcomes: allow / approve / block",
+    promise: "A decision is allow, require-approval or deny, with a code, a reason and the policies that made it so.",
+    level: "N",
+  },
+  {
+    id: "CTL-14",
+    capability: "Named, versioned policy selected at run time",
+    promise: "A run names its policy set, and is judged by that set in the registry that is in force, or not at all.",
+    level: "N",
+  },
+  {
+    id: "CTL-15",
+    capability: "Verifiable invariants",
+    promise: "What must hold for all policies is tested as a law over random ones; tests of policies say what they would not notice.",
+    level: "N",
+  },
+  {
+    id: "CTL-16",
+    capability: "Explicit constraints written down",
+    promise: "What an agent may do, may ask for and may not do is written down, and can be asked of policy before it matters.",
+    level: "N",
+  },
+  {
+    id: "CTL-17",
+    capability: "Safe tool catalog",
+    promise: "A tool is registered with its effect and pinned as it was accepted; one that says something else is blocked.",
+    level: "N",
+  },
+  {
+    id: "CTL-18",
+    capability: "Safe tool invocation layer with access control",
+    promise: "The gateway lists to an agent exactly what it may call or ask for, and refuses everything else in the same words.",
+    level: "N",
+  },
+  {
+    id: "CTL-19",
+    capability: "Tool-call schema validation",
+    promise: "Arguments are checked against the pinned schema; an argument that the schema does not declare is refused.",
+    level: "N",
+  },
+  {
+    id: "CTL-21",
+    capability: "Containment",
+    promise:
+      "An upstream gets only the environment that it declares, within limits of time, size and number, and cannot harm its neighbours.",
+    level: "N",
+  },
+  {
+    id: "CTL-24",
+    capability: "RBAC across agents and orchestration",
+    promise: "People act by roles and agents by grants; each route says which it wants, and a lost role counts from the next request.",
+    level: "N",
+  },
+  {
+    id: "CTL-25",
+    capability: "Allowlists of data sources and destinations",
+    promise: "What an agent may read and whom it may write to is what policy lists; all else is refused.",
+    level: "N",
+  },
+  {
+    id: "CTL-26",
+    capability: "Tiered human approvals",
+    promise: "Policy says which team must approve what, how many of it, and never the accountable person alone.",
+    level: "N",
+  },
+  {
+    id: "CTL-28",
+    capability: "Per-tool approval requirement",
+    promise: "A run can demand a person's approval for any tool; the person sees every argument and approves exactly that, once.",
+    level: "N",
+  },
+  {
+    id: "CTL-29",
+    capability: "Action budget per run",
+    promise: "A run has limits on actions and time, counted before an action and never passed, however many ask at once.",
+    level: "N",
+  },
+  {
+    id: "CTL-30",
+    capability: "Escalation paths",
+    promise: "A request that nobody answers goes to the next team, and in the end expires as a refusal.",
+    level: "N",
+  },
+  {
+    id: "CTL-31",
+    capability: "Agent/human responsibility boundary",
+    promise: "A workflow says what people do in it and what an agent does, and cannot be applied with the two exchanged.",
+    level: "N",
+  },
+  {
+    id: "CTL-32",
+    capability: "Humans intent, agents execution, leaders constraints",
+    promise: "A workflow's intent belongs to a person, its execution to an agent, its constraints to whoever sets policy.",
+    level: "N",
+  },
+  {
+    id: "CTL-33",
+    capability: "Redaction as shared component",
+    promise: "What a redact obligation points at leaves no tool result, whatever its value.",
+    level: "N",
+  },
+  {
+    id: "CTL-37",
+    capability: "Checks fail closed",
+    promise: "Unknown, stale, late, broken or missing is a refusal, with a reason that a person can act on.",
+    level: "N",
+  },
+  {
+    id: "CTL-39",
+    capability: "MCP interoperability",
+    promise: "Official MCP clients of each protocol era reach upstreams of each era, over stdio and Streamable HTTP.",
+    level: "N",
+  },
+  {
+    id: "RUN-01",
+    capability: "agent-run CLI with env, policy, queue, limits",
+    promise: "One line starts a governed run with its environment, policy, queue and limits, and ends with an honest summary.",
+    level: "N",
+  },
+  {
+    id: "RUN-06",
+    capability: "Guardrails as policies and constraints",
+    promise: "The rules that people give for an agent's work are policies, and decide each step of it.",
+    level: "N",
+  },
+  {
+    id: "RUN-09",
+    capability: "Escalation deadlocks",
+    promise: "Escalation goes somewhere and never in circles, and no wait outlives its deadline.",
+    level: "N",
+  },
+  {
+    id: "RUN-13",
+    capability: "Idempotent operations",
+    promise: "The same request made twice, or by two at once, happens once, and both get its outcome.",
+    level: "N",
+  },
+  {
+    id: "RUN-15",
+    capability: "Backpressure",
+    promise: "A full queue refuses with a reason and takes more as soon as work is done.",
+    level: "N",
+  },
+  {
+    id: "RUN-22",
+    capability: "Agent-human handoff quality",
+    promise: "What an agent hands to a person says what would happen, for whom, why, who may decide and until when.",
+    level: "N",
+  },
+  {
+    id: "RUN-23",
+    capability: "Reversible-only starters",
+    promise: "Every tool says whether what it does can be undone, and policy can hold an agent to what can.",
+    level: "N",
+  },
+  {
+    id: "RUN-27",
+    capability: "Queue-addressed work",
+    promise: "Work waits in named queues; an item is claimed by one run at a time and comes back when that run is lost.",
+    level: "N",
+  },
+  {
+    id: "RUN-28",
+    capability: "Frameworks and low-code agents plugged in",
+    promise: "Any program in any language becomes a governed agent by being given a URL and a token.",
+    level: "I",
+  },
+  {
+    id: "AUD-01",
+    capability: "Every tool call logged with I/O, time, approver",
+    promise: "Every attempt and its one outcome are entries in the ledger, with arguments, result, time and approver.",
+    level: "N",
+  },
+  {
+    id: "AUD-02",
+    capability: "What the agent saw and did",
+    promise: "What an agent was given and what it did can be read back in order; what was erased or damaged is said to be.",
+    level: "N",
+  },
+  {
+    id: "AUD-03",
+    capability: "Which records, policy, tool, follow-on actions",
+    promise: "The ledger is searched by run, action, agent, tool, subject and time, and says under which policy each thing happened.",
+    level: "N",
+  },
+  {
+    id: "AUD-04",
+    capability: "Reconstruct what and why",
+    promise: "One command tells the story of a run or an action from the ledger alone, and one verifies the whole ledger.",
+    level: "N",
+  },
+  {
+    id: "AUD-06",
+    capability: "Provenance of decisions",
+    promise: "A decision is recorded with the policies, facts and versions that it was made from.",
+    level: "N",
+  },
+  {
+    id: "AUD-08",
+    capability: "Approval trails",
+    promise: "Who was asked, who answered what and on which digest is kept beside the action that followed.",
+    level: "N",
+  },
+  {
+    id: "AUD-12",
+    capability: "Auditable decision rationale",
+    promise: "Every decision keeps the reason that was given, and by which policy of whom.",
+    level: "N",
+  },
+  {
+    id: "AUD-14",
+    capability: "Verified execution traces",
+    promise: "Entries stand in a signed Merkle tree; verification recomputes all of it and names the first wrong sequence number.",
+    level: "N",
+  },
+  {
+    id: "OBS-01",
+    capability: "End-to-end tracing",
+    promise: "An action, its decision, the wait for a person and what follows are one trace.",
+    level: "N",
+  },
+  {
+    id: "OBS-02",
+    capability: "OTel service tags",
+    promise: "Spans carry the agent's own service name by OTLP; a collector that is down slows and breaks nothing.",
+    level: "N",
+  },
+  {
+    id: "OBS-09",
+    capability: "Health checks",
+    promise: "The server says whether it lives and which of its parts is not ready, and nothing about its inside.",
+    level: "N",
+  },
+  {
+    id: "SAF-01",
+    capability: "One-click disable",
+    promise: "One command stops everything, or an environment, an agent, a tool, an upstream or a run; release takes two people.",
+    level: "N",
+  },
+  {
+    id: "SAF-02",
+    capability: "Safe-mode fallback",
+    promise: "In safe mode only what reads goes through.",
+    level: "N",
+  },
+  {
+    id: "SAF-21",
+    capability: "Failure obvious, bounded, recoverable",
+    promise: "What dies, hangs or floods is bounded, is told of, and leaves nothing behind that cannot be recovered.",
+    level: "N",
+  },
+  {
+    id: "GOV-20",
+    capability: "One DRI per workflow",
+    promise: "Every workflow has exactly one person who answers for it.",
+    level: "N",
+  },
+  {
+    id: "GOV-21",
+    capability: "Accountability stays human",
+    promise: "Only a person can answer for an agent; no agent, service or team can.",
+    level: "N",
+  },
+  {
+    id: "DLV-11",
+    capability: "Review prompt/tool changes like code changes",
+    promise: "Every change of a prompt, tool or policy is another version that is planned, shown and kept on record.",
+    level: "N",
+  },
+  {
+    id: "ORG-21",
+    capability: "Sequenced build-out",
+    promise: "Identity and record come first: nothing that writes can be registered before there is somebody to ask.",
+    level: "N",
+  },
+];
