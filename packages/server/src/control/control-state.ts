@@ -3,6 +3,7 @@ import type { Transaction } from "../database/database.ts";
 /**
  * What every server must agree on before it lets anything happen: registry, halts, revocations. One number stands for all of it;
  * whoever changes any of it raises the number in the same transaction, and an intent commits only under the number it was decided under.
+ * The number is read without a lock: an intent that commits in the same instant as a halt is stopped in flight, not before it.
  */
 export type ControlState = {
   /** Says, in the transaction of the change, that control state has changed. */

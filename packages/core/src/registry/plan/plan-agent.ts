@@ -6,7 +6,7 @@ type Told = { changes: PlanChange[]; /** Members of the document that these chan
 
 export function addedAgent({ spec, suspended }: RegisteredAgent, after: Registry): PlanChange[] {
   const summary =
-    `New agent ${spec.name}: ${spec.purpose}. ${spec.accountable} answers for it. ${capitalised(tierWords[spec.tier])} in ${listed(spec.environments)}, ` +
+    `New agent ${spec.name}: ${spec.purpose.replace(/\.$/, "")}. ${spec.accountable} answers for it. ${capitalised(tierWords[spec.tier])} in ${listed(spec.environments)}, ` +
     `under the policy ${listed(spec.policies)}, with ${tools(spec.tools, after)}.`;
   return [
     change({ group: "permissions", action: "add", kind: "agent", name: spec.name, effect: "widens", summary }),

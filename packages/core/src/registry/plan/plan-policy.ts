@@ -6,7 +6,7 @@ type DiffText = (file: string, before: string, after: string) => string;
 
 export function addedPolicy(policy: RegisteredPolicy, after: Registry, diffText: DiffText): PlanChange[] {
   const { name, description } = policy.spec;
-  const summary = `New policy set ${name}: ${description}. ${decides(name, after)}.`;
+  const summary = `New policy set ${name}: ${description.replace(/\.$/, "")}. ${decides(name, after)}.`;
   return [
     change({
       group: "permissions",
