@@ -44,6 +44,9 @@ describe("the token endpoint", () => {
     expect(resource).toMatchObject({ resource: testAudience, authorization_servers: ["http://localhost:4680/oidc"] });
     const metadata = (await (await fetch(`${base}/.well-known/oauth-authorization-server/oidc`)).json()) as Record<string, string>;
     expect(metadata["issuer"]).toBe(resource.authorization_servers[0]);
+    // The official MCP SDKs refuse metadata without one. It sends people to where an agent's secret is made.
+    const page = await fetch(`${base}${new URL(metadata["authorization_endpoint"] ?? "").pathname}`);
+    expect([page.status, await page.text()]).toEqual([404, expect.stringContaining("remit agents secret new")]);
 
     const { clientId, clientSecret } = await issue(test);
     const response = await fetch(`${base}${new URL(metadata["token_endpoint"] ?? "").pathname}`, {

@@ -78,7 +78,7 @@ function sendDeadLink(reply: FastifyReply): FastifyReply {
     "Link not usable",
     html`<h1>This link cannot be used</h1>
       <p>It has been used, it has expired, or it was never one. A link works once, for ten minutes.</p>
-      <p>Ask whoever runs this server for a new one: <code>remit login --as &lt;you&gt;</code></p>`,
+      <p>Ask whoever runs this server for a new one: <code>remit link &lt;you&gt;</code></p>`,
     401,
   );
 }

@@ -1,5 +1,6 @@
 import { RemitError } from "@remit/contract";
 import { z } from "zod";
+import { html, sendPage } from "../http/html.ts";
 import type { App } from "../http/http-app.ts";
 import type { RegistrySource } from "../registry/registry-source.ts";
 import type { AuthorizationServer } from "./authorization-server.ts";
@@ -35,6 +36,18 @@ export function registerOAuthRoutes(
       });
     }
   });
+
+  // A client that was given no secret takes a person here in a browser.
+  app.get("/oidc/authorize", hidden, async (_request, reply) =>
+    sendPage(
+      reply,
+      "Agents need a client secret",
+      html`<h1>Agents need a client secret</h1>
+        <p>Nobody logs in here for an agent. An operator makes its secret: <code>remit agents secret new &lt;agent&gt;</code></p>
+        <p>Give the client the client_id and client_secret that it prints, for the client credentials grant.</p>`,
+      404,
+    ),
+  );
 
   // Clients look under both: RFC 8414 puts the issuer's path behind, OpenID Connect in front.
   for (const url of [

@@ -42,6 +42,8 @@ export function protectedResourceMetadata(own: Resource, resource: string): Reco
 export function authorizationServerMetadata(own: Resource): Record<string, unknown> {
   return {
     issuer: own.issuer,
+    // RFC 8414 asks for it only where a grant type uses it. The official MCP SDKs do not connect without it; what it names says how to.
+    authorization_endpoint: `${own.issuer}/authorize`,
     token_endpoint: own.tokenEndpoint,
     jwks_uri: `${own.issuer}/jwks`,
     response_types_supported: [],
