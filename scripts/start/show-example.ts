@@ -98,7 +98,7 @@ async function triage(
     finished: (finished) => report.runEnded(finished),
   };
   report.triageStarts(queue);
-  const finished = await drainQueue(
+  const { finished, problem } = await drainQueue(
     {
       client,
       start: { workflow: "triage", environment: "staging", queue, requireApproval: [], serviceName: "support-agent" },
@@ -116,5 +116,6 @@ async function triage(
     2,
   );
   await told;
+  if (problem !== null) report.note(`ended before the queue was empty: ${problem.message}`);
   return finished;
 }

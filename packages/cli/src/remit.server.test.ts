@@ -133,6 +133,7 @@ test("[SAF-01][SAF-02] any operator engages a halt or safe mode, and a release t
 
 test("lists are data, also when they are empty, and one request can be made as it is", async () => {
   expect((await remit(["approvals", "list"])).out).toBe("Nothing waits.\n");
+  expect((await remit(["approvals", "list", "--state", "expired"])).out).toBe("No request is expired.\n");
   expect(JSON.parse((await remit(["approvals", "list", "--json"])).out)).toEqual({ items: [], next: null });
   expect(await remit(["approvals", "show", "apr_1"])).toMatchObject({ exit: 2, out: "" });
   expect(await remit(["approvals", "show", `apr_${"0".repeat(32)}`])).toMatchObject({ exit: 1, out: "" });

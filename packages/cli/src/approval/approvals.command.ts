@@ -72,7 +72,7 @@ async function listApprovals(frame: Frame, options: PageOptions & { state?: stri
   const now = Date.now();
   frame.terminal.answer(page, () =>
     page.items.length === 0
-      ? ["Nothing waits."]
+      ? [state === "pending" ? "Nothing waits." : state === undefined ? "Nobody was ever asked." : `No request is ${state}.`]
       : table(
           page.items,
           [

@@ -240,6 +240,14 @@ test("[RUN-27][SAF-21] draining gives up when the agent fails again and again", 
   expect(server.ended).toHaveLength(3);
 });
 
+test("[SAF-01][RUN-22] a halt while a queue is drained is what the summary ends with, and what it exits with", async () => {
+  const { exit, server, around } = await agentRun(denied, ["--drain"], {}, { items: 50 });
+  await until(() => server.ended.length > 0);
+  server.fail = { status: 423, code: "halted", detail: "Halted: the answers look wrong." };
+  expect(await exit).toBe(6);
+  expect(around.out()).toContain("ended before the queue was empty: Halted: the answers look wrong. (halted)");
+});
+
 test("[OBS-02] an OTLP endpoint that is down changes nothing", async () => {
   const { exit, around } = await agentRun("await act({})", [], {
     OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:9",

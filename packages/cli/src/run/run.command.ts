@@ -1,4 +1,4 @@
-import { RemitError, startRunSchema, issuesOf } from "@remit/contract";
+import { errorTable, RemitError, startRunSchema, issuesOf } from "@remit/contract";
 import type { StartRun } from "@remit/contract";
 import type { Command } from "commander";
 import { registryDir } from "../context/server-note.ts";
@@ -8,8 +8,9 @@ import type { Frame } from "../frame/frame.ts";
 import { issueLine } from "../terminal/failure.ts";
 import { safeJson, safeLine } from "../terminal/safe-text.ts";
 import { drainQueue } from "./drain-queue.ts";
+import type { Drained } from "./drain-queue.ts";
 import { runOnce } from "./run-once.ts";
-import type { FinishedRun, RunEvents, RunRequest } from "./run-once.ts";
+import type { RunEvents, RunRequest } from "./run-once.ts";
 import { actionLine, exitOf, summaryWords, verdictOf } from "./run-summary.ts";
 
 const levels = ["error", "warn", "info", "debug"] as const;
@@ -91,22 +92,27 @@ async function runAgent(frame: Frame, program: readonly string[], options: RunOp
     events: terminal.json ? documents(frame) : words(frame, level),
   };
   const concurrency = count(options.concurrency, "--concurrency", 1, 64);
-  const finished = options.drain === true ? await drainQueue(request, concurrency) : await one(request);
+  const { finished, problem } = options.drain === true ? await drainQueue(request, concurrency) : await one(request);
   if (finished.length === 0) {
     terminal.answer({ type: "summary", runs: [], exit: 0 }, () => ["Nothing to do: the queue is empty."]);
     return 0;
   }
-  const exit = exitOf(finished);
-  terminal.answer({ type: "summary", runs: finished.map(({ run, stop, agent }) => ({ run, stop, agent })), exit }, () => [
+  // Work is left that was not even tried: that matters more than what came of the rest.
+  const exit = problem === null ? exitOf(finished) : errorTable[problem.code].exit;
+  const summary = { type: "summary", runs: finished.map(({ run, stop, agent }) => ({ run, stop, agent })), exit };
+  terminal.answer({ ...summary, ...(problem === null ? {} : { problem: { code: problem.code, message: problem.message } }) }, () => [
     ...summaryWords(finished, terminal, frame.sameContext),
     ...finished.slice(0, 1).map(({ run }) => `  more: remit audit show ${run.id}${frame.sameContext}`),
+    ...(problem === null
+      ? []
+      : [`  ${terminal.style("red", "ended before the queue was empty")}: ${safeLine(problem.message)} (${problem.code})`]),
   ]);
   return exit;
 }
 
-async function one(request: RunRequest): Promise<FinishedRun[]> {
+async function one(request: RunRequest): Promise<Drained> {
   const finished = await runOnce(request);
-  return finished === null ? [] : [finished];
+  return { finished: finished === null ? [] : [finished], problem: null };
 }
 
 function startOf(frame: Frame, options: RunOptions): StartRun {
