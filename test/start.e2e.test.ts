@@ -1,6 +1,8 @@
-import { readdir } from "node:fs/promises";
-import { join } from "node:path";
+import { cp, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import type { ApprovalView, LedgerVerdict, RunView } from "@remit/contract";
+import { connect, connectFirst, exampleCalls } from "@remit/example-connect";
+import type { Credentials } from "@remit/example-connect";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openWorkplace } from "./start.testing.ts";
@@ -132,6 +134,59 @@ test("[SAF-01][SAF-02] a halt stops what agents do, and takes two people to rele
   expect((await remit("halt", "off", "--reason", "again")).exit).not.toBe(0);
   expect((await remit("halt", "off", "--reason", "I agree", "--context", "ada")).exit).toBe(0);
   expect((await remit("halt", "status")).out).toBe("Nothing is halted.\n");
+});
+
+test("[CTL-39][RUN-28] clients of both official SDKs see and call what their agent may, on MCP servers that others wrote", async () => {
+  const place = dirname(workplace.dataDir);
+  const [registry, files] = [join(place, "registry"), join(place, "files")];
+  for (const example of ["support", "connect"]) {
+    const source = join(import.meta.dirname, "../examples", example);
+    await cp(source, registry, { recursive: true, filter: (path) => !path.includes("node_modules") });
+  }
+  const upstreams = join(registry, "upstreams/connect.yaml");
+  await writeFile(upstreams, (await readFile(upstreams, "utf8")).replace("/tmp/remit-files", files));
+  await mkdir(files);
+  await writeFile(join(files, "plan.md"), "# Plan: ship on Monday\n");
+  await writeFile(join(files, "secret.md"), "swordfish\n");
+  const applied = await remit("apply", registry, "--yes");
+  expect(applied.err + applied.out).toContain("Applied");
+
+  const credentials = async (agent: string): Promise<Credentials> => {
+    const made = await remitJson<{ clientId: string; clientSecret: string; resource: string }>("agents", "secret", "new", agent);
+    return { mcpUrl: made.resource, clientId: made.clientId, clientSecret: made.clientSecret };
+  };
+  const [observer, editor] = [await credentials("files-observer"), await credentials("files-editor")];
+  const calls = exampleCalls(files);
+  const reads = ["everything__get-sum", "files__list_directory", "files__read_text_file"];
+  const asked: unknown[] = [];
+  for (const open of [connect, connectFirst]) {
+    const looking = await open(observer);
+    expect((await looking.listTools()).tools.map(({ name }) => name)).toEqual(reads);
+    expect(await looking.callTool(calls.waiting)).toMatchObject({ isError: true, _meta: { "remit/outcome": { code: "tier-too-low" } } });
+    await looking.close();
+
+    const editing = await open(editor);
+    expect((await editing.listTools()).tools.map(({ name }) => name)).toEqual([...reads, "files__write_file"]);
+    expect(await editing.callTool(calls.allowed)).toMatchObject({ content: [{ text: "# Plan: ship on Monday\n" }] });
+    expect(await editing.callTool(calls.refused)).toMatchObject({ isError: true, _meta: { "remit/outcome": { code: "policy-stop" } } });
+    const outcome = await editing.callTool(calls.waiting);
+    expect(outcome).toMatchObject({ isError: true, _meta: { "remit/outcome": { type: "waiting", teams: ["support-lead"] } } });
+    asked.push((outcome["_meta"] as Record<string, { approvalId: string }>)["remit/outcome"]?.approvalId);
+    await editing.close();
+  }
+  // The same call is the same request, whoever's client makes it.
+  const [id] = asked;
+  expect(asked).toEqual([id, id]);
+
+  const { digest } = await remitJson<ApprovalView>("approvals", "show", String(id));
+  expect((await remit("approvals", "approve", String(id), "--digest", digest)).exit).toBe(0);
+  await until(async () => (await remitJson<ApprovalView>("approvals", "show", String(id))).outcome);
+  expect(await readFile(join(files, "plan.md"), "utf8")).toBe("# Plan: ship on Tuesday\n");
+  const client = await connect(editor);
+  const repeated = await client.callTool(calls.waiting);
+  expect(repeated["isError"]).not.toBe(true);
+  expect(await pending("files__write_file")).toEqual([]);
+  await client.close();
 });
 
 test("[AUD-04] after all this the ledger verifies", async () => {
