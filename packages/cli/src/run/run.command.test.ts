@@ -235,16 +235,26 @@ test("[RUN-27] draining starts a run for each item until the queue is empty", as
 });
 
 test("[RUN-27][SAF-21] draining gives up when the agent fails again and again", async () => {
-  const { exit, server } = await agentRun("process.exit(1)", ["--drain"], {}, { items: 50 });
+  const { exit, server, around } = await agentRun("process.exit(1)", ["--drain"], {}, { items: 50 });
   expect(await exit).toBe(1);
   expect(server.ended).toHaveLength(3);
+  expect(around.out()).toContain("ended before the queue was empty: The agent failed 3 times, one after the other. (agent-failing)");
 });
 
-test("[SAF-01][RUN-22] a halt while a queue is drained is what the summary ends with, and what it exits with", async () => {
+test("[SAF-01][RUN-22] a halt between two runs of a queue is what the summary ends with, and what it exits with", async () => {
   const { exit, server, around } = await agentRun(denied, ["--drain"], {}, { items: 50 });
   await until(() => server.ended.length > 0);
   server.fail = { status: 423, code: "halted", detail: "Halted: the answers look wrong." };
   expect(await exit).toBe(6);
+  expect(around.out()).toContain("ended before the queue was empty: Halted: the answers look wrong. (halted)");
+});
+
+test("[SAF-01][RUN-22] a halt while an agent works on an item of a queue is said in the same words", async () => {
+  const { exit, server, around } = await agentRun(`await act({}); ${forever}`, ["--drain"], {}, { items: 50 });
+  await until(() => around.out().includes("succeeded"));
+  server.fail = { status: 423, code: "halted", detail: "Halted: the answers look wrong." };
+  expect(await exit).toBe(6);
+  expect(server.items).toBe(49);
   expect(around.out()).toContain("ended before the queue was empty: Halted: the answers look wrong. (halted)");
 });
 

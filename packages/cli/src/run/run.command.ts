@@ -1,4 +1,4 @@
-import { errorTable, RemitError, startRunSchema, issuesOf } from "@remit/contract";
+import { RemitError, startRunSchema, issuesOf } from "@remit/contract";
 import type { StartRun } from "@remit/contract";
 import type { Command } from "commander";
 import { registryDir } from "../context/server-note.ts";
@@ -98,7 +98,7 @@ async function runAgent(frame: Frame, program: readonly string[], options: RunOp
     return 0;
   }
   // Work is left that was not even tried: that matters more than what came of the rest.
-  const exit = problem === null ? exitOf(finished) : errorTable[problem.code].exit;
+  const exit = problem === null ? exitOf(finished) : problem.exit;
   const summary = { type: "summary", runs: finished.map(({ run, stop, agent }) => ({ run, stop, agent })), exit };
   terminal.answer({ ...summary, ...(problem === null ? {} : { problem: { code: problem.code, message: problem.message } }) }, () => [
     ...summaryWords(finished, terminal, frame.sameContext),
