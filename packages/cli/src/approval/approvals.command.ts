@@ -88,14 +88,14 @@ async function listApprovals(frame: Frame, options: PageOptions & { state?: stri
   );
   sayMore(frame, page.next);
   const first = page.items.find((item) => item.state === "pending");
-  if (first !== undefined) frame.terminal.say(`next: remit approvals show ${first.id}${frame.sameContext}`);
+  if (first !== undefined) frame.terminal.say(`next: ${frame.hint(`approvals show ${first.id}`)}`);
 }
 
 async function showApproval(frame: Frame, id: string): Promise<void> {
   const view = await read(await frame.client(), id);
   frame.terminal.answer(view, () => approvalCard(view, frame.terminal, Date.now()));
   if (view.state === "pending") {
-    frame.terminal.say(`next: remit approvals approve ${id}${frame.sameContext}   or   remit approvals deny ${id}${frame.sameContext}`);
+    frame.terminal.say(`next: ${frame.hint(`approvals approve ${id}`)}   or   ${frame.hint(`approvals deny ${id}`)}`);
   }
 }
 
@@ -159,7 +159,7 @@ async function vote(
   });
   frame.terminal.answer(decided, () => [voteWords(decided, decision.vote)]);
   if (decided.state === "pending") return errorTable["approval-pending"].exit;
-  frame.terminal.say(`next: remit audit show ${view.actionId}${frame.sameContext}`);
+  frame.terminal.say(`next: ${frame.hint(`audit show ${view.actionId}`)}`);
   return 0;
 }
 

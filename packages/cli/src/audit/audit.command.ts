@@ -100,8 +100,7 @@ async function showStory(frame: Frame, id: string, options: { full?: true }): Pr
   const story = await client.send({ path: path`/v1/audit/show/${id}`, response: storySchema, timeoutMs: 60_000 });
   const whole = options.full === true || story.actions.length === 1;
   frame.terminal.answer(story, () => storyWords(story, frame.terminal, whole));
-  if (!whole && story.actions.length > 0)
-    frame.terminal.say(`whole arguments and results: remit audit show ${id} --full${frame.sameContext}`);
+  if (!whole && story.actions.length > 0) frame.terminal.say(`whole arguments and results: ${frame.hint(`audit show ${id} --full`)}`);
 }
 
 async function verifyLedger(frame: Frame): Promise<number> {

@@ -23,8 +23,8 @@ export type Frame = {
   machineClient(): Promise<HttpClient>;
   /** Name of the chosen context. */
   contextName: string;
-  /** What to add to a command that is suggested, so that it reaches the same server as the same person. */
-  sameContext: string;
+  /** A command to suggest, as it has to be typed here to reach the same server as the same person: `hint("approvals list")`. */
+  hint: (words: string) => string;
   /** A yes from a person, or `--yes`. */
   confirm(question: string): Promise<boolean>;
 };
@@ -38,7 +38,7 @@ export function createFrame(around: Surroundings, terminal: Terminal, settings: 
     terminal,
     settings,
     contextName,
-    sameContext: settings.context === undefined ? "" : ` --context ${settings.context}`,
+    hint: (words) => typed(around, words, settings.context),
     async client() {
       const context = (await readContexts(around))[contextName];
       if (context === undefined && settings.context !== undefined) {
@@ -90,6 +90,12 @@ async function readMachineKey(dataDir: string): Promise<string> {
       { cause: error },
     );
   }
+}
+
+/** Who started this with npx has no `remit` on the PATH. */
+function typed(around: Surroundings, words: string, context: string | undefined): string {
+  const viaNpx = around.env["npm_command"] === "exec";
+  return `${viaNpx ? "npx " : ""}remit ${words}${context === undefined ? "" : ` --context ${context}`}`;
 }
 
 function sameOrigin(left: string, right: string): boolean {

@@ -19,7 +19,7 @@ export function defineLogin(command: Command, run: Run): void {
         frame.terminal.answer({ context: frame.contextName, party: context.party, url: context.url, expiresAt: context.expiresAt }, () => [
           `You are ${context.party} at ${context.url} (context "${frame.contextName}"), until ${context.expiresAt}.`,
         ]);
-        frame.terminal.say(`next: remit approvals list${frame.sameContext}`);
+        frame.terminal.say(`next: ${frame.hint("approvals list")}`);
       }),
     );
   example(command, "remit login http://127.0.0.1:7447/login/…", "remit login http://127.0.0.1:7447/login/… --context mara");

@@ -89,7 +89,7 @@ async function addItem(frame: Frame, name: string, options: { subject: string; p
   const client = await frame.client();
   const item = await client.send({ method: "POST", path: path`/v1/queues/${name}/items`, body: body.data, response: itemViewSchema });
   frame.terminal.answer(item, () => [`Added ${item.id}.`]);
-  frame.terminal.say(`next: agent-run --workflow <workflow> --queue ${name}${frame.sameContext}`);
+  frame.terminal.say(`next: ${frame.hint(`run --workflow <workflow> --queue ${name}`)}`);
 }
 
 async function readPayload(frame: Frame, text: string): Promise<unknown> {

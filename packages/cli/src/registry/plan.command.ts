@@ -16,7 +16,7 @@ export function definePlan(command: Command, run: Run): void {
       run(async (frame) => {
         const plan = await readPlan(frame, folder);
         frame.terminal.answer(plan, () => planWords(plan, frame.terminal, options.verbose === true));
-        if (plan.changes.length > 0) frame.terminal.say(`next: remit apply ${folder} --plan ${plan.digest}${frame.sameContext}`);
+        if (plan.changes.length > 0) frame.terminal.say(`next: ${frame.hint(`apply ${folder} --plan ${plan.digest}`)}`);
       }),
     );
   example(command, "remit plan examples/support", "remit plan --json | jq '.changes[].summary'");

@@ -51,7 +51,7 @@ async function listTools(frame: Frame, options: PageOptions): Promise<void> {
     ),
   );
   sayMore(frame, page.next);
-  if (page.items.some((item) => item.state === "changed")) frame.terminal.say(`next: remit tools diff${frame.sameContext}`);
+  if (page.items.some((item) => item.state === "changed")) frame.terminal.say(`next: ${frame.hint("tools diff")}`);
 }
 
 async function readDifferences(frame: Frame) {
@@ -67,8 +67,7 @@ async function diffTools(frame: Frame, tool: string | undefined): Promise<number
     ...found.unavailable.map((one) => `${safeLine(one.upstream)} could not be asked: ${safeLine(one.reason)}`),
   ]);
   const acceptable = items.filter((item) => item.state === "changed" && item.offeredDigest !== null);
-  if (acceptable.length > 0)
-    frame.terminal.say(`next: remit tools accept ${acceptable.map((item) => item.tool).join(" ")}${frame.sameContext}`);
+  if (acceptable.length > 0) frame.terminal.say(`next: ${frame.hint(`tools accept ${acceptable.map((item) => item.tool).join(" ")}`)}`);
   if (found.unavailable.length > 0) return 3;
   return items.length === 0 ? 0 : 1;
 }

@@ -68,7 +68,7 @@ function exitOfRun({ run, actions, agent, stop }: FinishedRun): number {
 }
 
 /** What a person has to know of finished runs: what was done, what waits for whom, what was refused and why. */
-export function summaryWords(runs: readonly FinishedRun[], terminal: Terminal, sameContext: string): string[] {
+export function summaryWords(runs: readonly FinishedRun[], terminal: Terminal, hint: (words: string) => string): string[] {
   const actions = runs.flatMap((one) => one.actions);
   const of = (verdict: Verdict) => actions.filter((action) => verdictOf(action) === verdict);
   const waiting = of("waiting");
@@ -80,7 +80,7 @@ export function summaryWords(runs: readonly FinishedRun[], terminal: Terminal, s
     ...grouped("failed", of("failed")),
     ...waiting.flatMap((action) => [
       `  ${terminal.style("yellow", "waits for a person")}: ${safeLine(action.tool)}${action.reason === null ? "" : ` (${safeLine(action.reason)})`}`,
-      `    remit approvals approve ${action.approvalId ?? ""}${sameContext}`,
+      `    ${hint(`approvals approve ${action.approvalId ?? ""}`)}`,
     ]),
   ];
 }

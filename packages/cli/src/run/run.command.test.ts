@@ -227,6 +227,12 @@ test("[RUN-27] an empty queue is nothing to do", async () => {
   expect(around.out()).toBe("Nothing to do: the queue is empty.\n");
 });
 
+test("a command that is suggested can be typed as it stands, also by who has no remit on the PATH", async () => {
+  const { exit, around } = await agentRun("await act({})", [], { npm_command: "exec" });
+  expect(await exit).toBe(0);
+  expect(around.out()).toContain("more: npx remit audit show run_");
+});
+
 test("[RUN-27] draining starts a run for each item until the queue is empty", async () => {
   const { exit, server, around } = await agentRun("await act({})", ["--drain"], {}, { items: 3 });
   expect(await exit).toBe(0);

@@ -101,8 +101,8 @@ async function runAgent(frame: Frame, program: readonly string[], options: RunOp
   const exit = problem === null ? exitOf(finished) : problem.exit;
   const summary = { type: "summary", runs: finished.map(({ run, stop, agent }) => ({ run, stop, agent })), exit };
   terminal.answer({ ...summary, ...(problem === null ? {} : { problem: { code: problem.code, message: problem.message } }) }, () => [
-    ...summaryWords(finished, terminal, frame.sameContext),
-    ...finished.slice(0, 1).map(({ run }) => `  more: remit audit show ${run.id}${frame.sameContext}`),
+    ...summaryWords(finished, terminal, frame.hint),
+    ...finished.slice(0, 1).map(({ run }) => `  more: ${frame.hint(`audit show ${run.id}`)}`),
     ...(problem === null
       ? []
       : [`  ${terminal.style("red", "ended before the queue was empty")}: ${safeLine(problem.message)} (${problem.code})`]),
@@ -155,7 +155,7 @@ function words(frame: Frame, level: Level): RunEvents {
         `${terminal.style("bold", run.id)} ${safeLine(run.workflow)} by ${safeLine(run.agent)} in ${safeLine(run.environment)} under ${safeLine(run.policy)}`,
       );
       if (run.subject !== null) terminal.line(`${short(run.id)} ${safeLine(run.subject)}`);
-      terminal.say(`follow it with: remit runs watch ${run.id}${frame.sameContext}`);
+      terminal.say(`follow it with: ${frame.hint(`runs watch ${run.id}`)}`);
     },
     action: (run, action) => {
       const verdict = verdictOf(action);

@@ -80,7 +80,7 @@ async function showRun(frame: Frame, id: string): Promise<void> {
     ...runWords(run, frame.terminal),
     ...actions.map((action) => `  ${actionLine(action, frame.terminal)}`),
   ]);
-  frame.terminal.say(`next: remit audit show ${id}${frame.sameContext}`);
+  frame.terminal.say(`next: ${frame.hint(`audit show ${id}`)}`);
 }
 
 function runWords(run: RunView, terminal: Terminal): string[] {

@@ -30,7 +30,7 @@ async function status(frame: Frame): Promise<number> {
     `waiting  ${more(approvals)}`,
     `halted   ${halts.items.length === 0 ? "nothing" : halts.items.map((halt) => `${halt.mode} of ${halt.scope.type} (${safeLine(halt.reason)})`).join(", ")}`,
   ]);
-  if (approvals.items.length > 0) frame.terminal.say(`next: remit approvals list${frame.sameContext}`);
+  if (approvals.items.length > 0) frame.terminal.say(`next: ${frame.hint("approvals list")}`);
   if (halts.items.length > 0) return 6;
   return isReady ? 0 : 3;
 }
