@@ -25,22 +25,30 @@ const limits = { maxBatch: 64, maxWaiting: 4_096 };
 export function createActionJournal(options: ActionJournalOptions): ActionJournal {
   const { database } = options;
   const onFull = (): Error => new RemitError("ledger-unavailable", "too many actions wait to be recorded; try again in a moment");
+  const reserved = new Map<Id<"action">, string[]>();
   const begins = createGroupCommit<Begin, Begun>({
     ...limits,
     onFull,
-    commit: (batch) => database.transaction((transaction) => beginAll(transaction, options, batch)),
+    commit: async (batch) => {
+      const { results, taken } = await database.transaction((transaction) => beginAll(transaction, options, batch));
+      for (const [actionId, keys] of taken) reserved.set(actionId, keys);
+      return results;
+    },
   });
   const ends = createGroupCommit<End, boolean>({
     ...limits,
     onFull,
-    commit: (batch) => database.transaction((transaction) => finishAll(transaction, options.ledger, batch)),
+    commit: (batch) => database.transaction((transaction) => finishAll(transaction, options.ledger, batch, reserved)),
   });
   return {
     begin: (begin) => beginAgain(begins, begin),
     finish: (end) =>
-      ends.submit(end).catch((error: unknown) => {
-        throw dataError(error);
-      }),
+      ends
+        .submit(end)
+        .catch((error: unknown) => {
+          throw dataError(error);
+        })
+        .finally(() => reserved.delete(end.actionId)),
     read: (id) => readAction(database, id),
     endLost: (isHeld, entries) =>
       database.transaction(async (transaction) => {
@@ -58,7 +66,7 @@ export function createActionJournal(options: ActionJournalOptions): ActionJourna
           resultEntry: null,
           amountSpent: true,
         }));
-        const changed = await finishAll(transaction, options.ledger, ended);
+        const changed = await finishAll(transaction, options.ledger, ended, new Map());
         return rows.filter((_, index) => changed[index]);
       }),
     forgetWindows: () => deleteWindows(database),
@@ -83,7 +91,8 @@ async function beginAgain(begins: GroupCommit<Begin, Begun>, begin: Begin): Prom
 
 function isCollision(error: unknown): boolean {
   return (
-    (RemitError.is(error) && error.code === "conflict") || (error instanceof DatabaseError && /^(40001|40P01)$/.test(error.code ?? ""))
+    (RemitError.is(error) && error.code === "conflict") ||
+    (error instanceof DatabaseError && (/^(40001|40P01)$/.test(error.code ?? "") || error.constraint === "action_attach_key_key"))
   );
 }
 
@@ -93,24 +102,38 @@ function dataError(error: unknown): unknown {
   return new RemitError("invalid-request", `It has no form that can be recorded: ${error.message}`, { cause: error });
 }
 
+/** What this server's actions in flight have reserved in, so that it can be locked without asking first. A hint: their rows say what it is. */
+type ReservedWindows = ReadonlyMap<Id<"action">, string[]>;
+
 /** One transaction for many attempts. Locks are taken in one order everywhere: runs, counted windows, cap windows (each sorted by key), approvals, actions. */
-async function beginAll(transaction: Transaction, options: ActionJournalOptions, batch: readonly Begin[]): Promise<Begun[]> {
+async function beginAll(
+  transaction: Transaction,
+  options: ActionJournalOptions,
+  batch: readonly Begin[],
+): Promise<{ results: Begun[]; taken: ReservedWindows }> {
   const results: (Begun | undefined)[] = batch.map(() => undefined);
   const open = (): [Begin, number][] =>
     batch.map((begin, index): [Begin, number] => [begin, index]).filter(([, index]) => results[index] === undefined);
 
-  const [control] = await transaction.query<{ epoch: string }>({ name: "control-epoch", text: "SELECT epoch FROM control_state" });
+  // Where no policy reads what is counted under lock, the decision is there before it, and so are the windows that it draws on.
+  const early = batch.every(({ counted }) => counted === null) ? batch.map((begin) => begin.decide(nothingCounted)) : null;
+  // Asked for at once, so that all of it is one message; they run one after the other, in this order.
+  const countedKeys = batch.flatMap(({ counted }) => (counted === null ? [] : [counted.minute, counted.day, counted.amount]));
+  const [[control], attached, runs, counted, caps] = await Promise.all([
+    transaction.query<{ epoch: string }>({ name: "control-epoch", text: "SELECT epoch FROM control_state" }),
+    findAttached(transaction, batch),
+    lockRuns(
+      transaction,
+      batch.map(({ action }) => action.caller.run?.id),
+    ),
+    lockWindows(transaction, countedKeys),
+    lockWindows(transaction, early?.flatMap((decision, index) => drawKeysOf(batch[index], decision)) ?? []),
+  ]);
+  let windows: Map<string, BudgetWindow> = new Map([...counted, ...caps]);
   for (const [begin, index] of open())
     if (begin.epoch !== null && Number(control?.epoch) !== begin.epoch) results[index] = { type: "stale" };
 
-  await attach(transaction, open(), results);
-
-  const runs = await lockRuns(
-    transaction,
-    open().map(([{ action }]) => action.caller.run?.id),
-  );
-  const countedKeys = open().flatMap(([{ counted }]) => (counted === null ? [] : [counted.minute, counted.day, counted.amount]));
-  let windows: Map<string, BudgetWindow> = await lockWindows(transaction, countedKeys);
+  for (const [, index] of open()) results[index] = attached[index];
 
   const decided: Item[] = [];
   /** Of equal calls in one batch, the first that begins an action, and those that attach to it. */
@@ -125,7 +148,7 @@ async function beginAll(transaction: Transaction, options: ActionJournalOptions,
     }
     const run = begin.action.caller.run === null ? null : (runs.get(begin.action.caller.run.id) ?? "missing");
     const used = run === null || run === "missing" ? 0 : run.actionsUsed;
-    const decision = denialOfRun(run, begin) ?? begin.decide(countedFrom(windows, begin, used));
+    const decision = denialOfRun(run, begin) ?? early?.[index] ?? begin.decide(countedFrom(windows, begin, used));
     const item: Item = { begin, index, decision, reservations: decision.type === "allow" ? countedReservations(begin) : [], run: null };
     windows = reserve(windows, item.reservations);
     if (decision.type !== "deny" && run !== null && run !== "missing" && begin.grant === null) {
@@ -142,8 +165,10 @@ async function beginAll(transaction: Transaction, options: ActionJournalOptions,
     item.run = null;
   };
 
-  const drawKeys = decided.flatMap(({ begin, decision }) => begin.draws(decision).map(({ key }) => key));
-  windows = new Map([...windows, ...(await lockWindows(transaction, drawKeys))]);
+  if (early === null) {
+    const drawKeys = decided.flatMap(({ begin, decision }) => drawKeysOf(begin, decision));
+    windows = new Map([...windows, ...(await lockWindows(transaction, drawKeys))]);
+  }
   for (const item of decided) {
     if (item.decision.type === "deny") continue;
     const draws = item.begin.draws(item.decision);
@@ -195,16 +220,16 @@ async function beginAll(transaction: Transaction, options: ActionJournalOptions,
 
   // What was denied for what an equal call on another server took, while this one waited for its lock, attaches to that call.
   const denied = decided.filter(({ decision, begin }) => decision.type === "deny" && begin.grant === null);
-  await attach(
+  const attachedLate = await findAttached(
     transaction,
-    denied.map(({ begin, index }) => [begin, index]),
-    results,
+    denied.map(({ begin }) => begin),
   );
+  denied.forEach(({ index }, place) => (results[index] ??= attachedLate[place]));
 
   const written = decided.filter(({ index }) => results[index] === undefined);
-  await takeFromRuns(transaction, runs);
-  await writeWindows(transaction, windows, new Set(written.flatMap(({ reservations }) => reservations.map(({ key }) => key))));
-  await insertActions(transaction, options.instance, written);
+  takeFromRuns(transaction, runs);
+  writeWindows(transaction, windows, new Set(written.flatMap(({ reservations }) => reservations.map(({ key }) => key))));
+  insertActions(transaction, options.instance, written);
   await updateGranted(transaction, options.instance, written);
   await options.ledger.append(
     transaction,
@@ -224,16 +249,24 @@ async function beginAll(transaction: Transaction, options: ActionJournalOptions,
       results[index] = { type: "waiting", decision, approval };
     }
   }
-  return results.map((result) => {
+  const begun = results.map((result) => {
     if (result === undefined) throw new RemitError("internal", "an attempt was neither begun nor refused");
     return result;
   });
+  return {
+    results: begun,
+    taken: new Map(
+      written.flatMap(({ begin, decision, reservations }) =>
+        decision.type === "allow" ? [[begin.action.id, reservations.map(({ key }) => key)] as const] : [],
+      ),
+    ),
+  };
 }
 
-/** Calls that are known already attach to their action. */
-async function attach(transaction: Transaction, open: readonly [Begin, number][], results: (Begun | undefined)[]): Promise<void> {
-  const keyed = open.filter(([{ action, grant }]) => action.attachKey !== null && grant === null);
-  if (keyed.length === 0) return;
+/** Calls that are known already attach to their action: what becomes of each, where it is one. */
+async function findAttached(transaction: Transaction, begins: readonly Begin[]): Promise<(Begun | undefined)[]> {
+  const keyed = begins.filter(({ action, grant }) => action.attachKey !== null && grant === null);
+  if (keyed.length === 0) return [];
   const known = new Map<string, { id: Id<"action">; digest: string }>();
   const rows = await transaction.query<{ attach_key: string; id: string; digest: string; ended: boolean }>(
     {
@@ -241,21 +274,27 @@ async function attach(transaction: Transaction, open: readonly [Begin, number][]
       text: `SELECT attach_key, id, digest, (run_id IS NULL AND ended_at < $2) IS TRUE AS ended FROM action WHERE attach_key = ANY($1)`,
     },
     [
-      keyed.map(([{ action }]) => action.attachKey),
-      new Date(Math.max(...keyed.map(([{ action }]) => action.at.getTime())) - attachOutsideRunsMs),
+      keyed.map(({ action }) => action.attachKey),
+      new Date(Math.max(...keyed.map(({ action }) => action.at.getTime())) - attachOutsideRunsMs),
     ],
   );
   const over = rows.filter(({ ended }) => ended).map(({ id }) => id);
-  if (over.length > 0) await transaction.query("UPDATE action SET attach_key = NULL WHERE id = ANY($1)", [over]);
+  if (over.length > 0) transaction.write("UPDATE action SET attach_key = NULL WHERE id = ANY($1)", [over]);
   for (const row of rows) if (!row.ended) known.set(row.attach_key, { id: row.id as Id<"action">, digest: row.digest });
-  for (const [{ action }, index] of keyed) {
-    const first = known.get(action.attachKey ?? "");
-    if (first !== undefined) results[index] = { type: "attached", actionId: first.id, sameDigest: first.digest === action.digest };
-  }
+  return begins.map(({ action, grant }) => {
+    const first = grant === null && action.attachKey !== null ? known.get(action.attachKey) : undefined;
+    return first && { type: "attached", actionId: first.id, sameDigest: first.digest === action.digest };
+  });
 }
 
 /** How long, outside a run, an equal call returns the recorded outcome of an action that has ended. Within a run it does for good. */
 const attachOutsideRunsMs = 24 * 60 * 60 * 1_000;
+
+const nothingCounted: Counted = { runActions: 0, actionsThisMinute: 0, actionsToday: 0, amountToday: 0 };
+
+function drawKeysOf(begin: Begin | undefined, decision: Decision): string[] {
+  return begin?.draws(decision).map(({ key }) => key) ?? [];
+}
 
 function countedFrom(windows: ReadonlyMap<string, BudgetWindow>, { counted }: Begin, runActions: number): Counted {
   const total = (key: string | undefined): number => {
@@ -274,12 +313,12 @@ function countedReservations({ counted, amount }: Begin): Reservation[] {
   return amount === null ? counts : [...counts, { key: counted.amount, amount, counts: "amount" as const }];
 }
 
-async function insertActions(transaction: Transaction, instance: string, decided: readonly Item[]): Promise<void> {
+function insertActions(transaction: Transaction, instance: string, decided: readonly Item[]): void {
   const fresh = decided.filter(({ begin }) => begin.grant === null);
   if (fresh.length === 0) return;
   const column = (value: (item: Item) => unknown): unknown[] => fresh.map(value);
   const denial = ({ decision }: Item): Extract<Decision, { type: "deny" }> | null => (decision.type === "deny" ? decision : null);
-  const inserted = await transaction.query<{ id: string }>({ name: "action-insert", text: insertSql }, [
+  transaction.write({ name: "action-insert", text: insertSql }, [
     column(({ begin }) => begin.action.id),
     column(({ begin }) => begin.action.digest),
     column(({ decision }) => ({ allow: "executing", deny: "denied", "require-approval": "waiting" })[decision.type]),
@@ -301,8 +340,6 @@ async function insertActions(transaction: Transaction, instance: string, decided
     column(({ begin }) => begin.action.at.toISOString()),
     column((item) => (denial(item) === null ? null : item.begin.action.at.toISOString())),
   ]);
-  // Another server has begun the same action at this moment. The whole transaction is undone, and each attempt tried alone finds it.
-  if (inserted.length !== fresh.length) throw new RemitError("conflict", "the same action was begun elsewhere at the same moment");
 }
 
 function attachKeyOf({ begin, decision }: Item): string | null {
@@ -333,29 +370,38 @@ async function updateGranted(transaction: Transaction, instance: string, decided
   }
 }
 
-async function finishAll(transaction: Transaction, ledger: Ledger, batch: readonly End[]): Promise<boolean[]> {
+async function finishAll(transaction: Transaction, ledger: Ledger, batch: readonly End[], reserved: ReservedWindows): Promise<boolean[]> {
   if (batch.length === 0) return [];
-  const rows = await transaction.query<{ id: string; reservations: Reservation[] }>({ name: "action-finish", text: finishSql }, [
-    batch.map(({ actionId }) => actionId),
-    batch.map(({ state }) => state),
-    batch.map(({ code }) => code),
-    batch.map(({ reason }) => reason),
-    batch.map(({ resultEntry }) => resultEntry),
-    batch.map(({ entry }) => entry.at),
+  // Locked as they were when they were reserved: counted windows first. In one sorted list, caps would come first, and the two would wait for each other.
+  const lock = async (keys: readonly string[]): Promise<Map<string, BudgetWindow>> => {
+    const isCap = (key: string): boolean => key.startsWith("cap/");
+    const counted = lockWindows(
+      transaction,
+      keys.filter((key) => !isCap(key)),
+    );
+    const [first, second] = await Promise.all([counted, lockWindows(transaction, keys.filter(isCap))]);
+    return new Map([...first, ...second]);
+  };
+  const expected = batch.flatMap(({ actionId }) => reserved.get(actionId) ?? []);
+  const [rows, locked] = await Promise.all([
+    transaction.query<{ id: string; reservations: Reservation[] }>({ name: "action-finish", text: finishSql }, [
+      batch.map(({ actionId }) => actionId),
+      batch.map(({ state }) => state),
+      batch.map(({ code }) => code),
+      batch.map(({ reason }) => reason),
+      batch.map(({ resultEntry }) => resultEntry),
+      batch.map(({ entry }) => entry.at),
+    ]),
+    lock(expected),
   ]);
   const reservations = new Map(rows.map((row) => [row.id, row.reservations]));
   const ended = batch.filter(({ actionId }) => reservations.has(actionId));
   const keys = [...reservations.values()].flat().map(({ key }) => key);
   if (keys.length > 0) {
-    // As they were locked when they were reserved: counted windows first. In one sorted list, caps would come first, and the two would wait for each other.
-    const isCap = (key: string): boolean => key.startsWith("cap/");
-    const counted = await lockWindows(
-      transaction,
-      keys.filter((key) => !isCap(key)),
-    );
-    let windows = new Map([...counted, ...(await lockWindows(transaction, keys.filter(isCap)))]);
+    // What another server reserved is known only now.
+    let windows = keys.every((key) => locked.has(key)) ? locked : await lock(keys);
     for (const { actionId, amountSpent } of ended) windows = settle(windows, reservations.get(actionId) ?? [], amountSpent);
-    await writeWindows(transaction, windows, new Set(keys));
+    writeWindows(transaction, windows, new Set(keys));
   }
   await ledger.append(
     transaction,
@@ -408,9 +454,7 @@ const insertSql = `
                       instance, reservations, arguments_entry, code, reason, trace_id, requested_at, ended_at)
   SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
                        $10::json[], $11::text[], $12::uuid[], $13::jsonb[], $14::text[], $15::text[], $16::text[], $17::text[],
-                       $18::timestamptz[], $19::timestamptz[])
-  ON CONFLICT (attach_key) DO NOTHING
-  RETURNING id`;
+                       $18::timestamptz[], $19::timestamptz[])`;
 
 const finishSql = `
   UPDATE action SET state = ended.state, code = ended.code, reason = ended.reason, result_entry = ended.result_entry, ended_at = ended.at

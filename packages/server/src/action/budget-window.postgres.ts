@@ -26,14 +26,10 @@ async function lockExisting(transaction: Transaction, sorted: readonly string[])
 }
 
 /** Writes back those of the locked windows that have changed. */
-export async function writeWindows(
-  transaction: Transaction,
-  windows: ReadonlyMap<string, BudgetWindow>,
-  changed: ReadonlySet<string>,
-): Promise<void> {
+export function writeWindows(transaction: Transaction, windows: ReadonlyMap<string, BudgetWindow>, changed: ReadonlySet<string>): void {
   const rows = [...windows.values()].filter(({ key }) => changed.has(key));
   if (rows.length === 0) return;
-  await transaction.query(
+  transaction.write(
     {
       name: "budget-write",
       text: `UPDATE budget_window SET spent = changed.spent, reserved = changed.reserved

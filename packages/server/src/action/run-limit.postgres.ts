@@ -58,10 +58,10 @@ export function denialOfRun(run: LockedRun | "missing" | null, { grant }: Begin)
 }
 
 /** Writes how many actions the locked runs have used. */
-export async function takeFromRuns(transaction: Transaction, runs: ReadonlyMap<string, LockedRun>): Promise<void> {
+export function takeFromRuns(transaction: Transaction, runs: ReadonlyMap<string, LockedRun>): void {
   const used = [...runs.values()].filter(({ actionsUsed, actionsBefore }) => actionsUsed !== actionsBefore);
   if (used.length === 0) return;
-  await transaction.query(
+  transaction.write(
     {
       name: "run-use",
       text: `UPDATE run SET actions_used = used.actions FROM unnest($1::text[], $2::int[]) AS used (id, actions) WHERE run.id = used.id`,

@@ -1,7 +1,8 @@
 import { RemitError } from "@remit/contract";
 import { DatabaseError, Pool } from "pg";
-import type { PoolClient, QueryResultRow } from "pg";
+import type { QueryResultRow } from "pg";
 import type { Database, Queryable, Transaction } from "./database.ts";
+import { openTransaction } from "./transaction.postgres.ts";
 
 /** The application's role. It is granted what each migration says and nothing else. */
 export const applicationRole = "remit_app";
@@ -47,9 +48,12 @@ async function inTransaction<Result>(pool: Pool, work: (transaction: Transaction
   });
   let broken: Error | undefined;
   try {
-    await run(client, "BEGIN");
-    const result = await work({ kind: "transaction", query: (sql, values) => run(client, sql, values) });
-    await run(client, "COMMIT");
+    const open = openTransaction(client);
+    const result = await work({
+      ...open.transaction,
+      query: (sql, values) => translated(open.transaction.query(sql, values)),
+    });
+    await translated(open.commit());
     return result;
   } catch (error) {
     // A connection that cannot even roll back is in an unknown state and is not given to anybody else.
@@ -63,14 +67,18 @@ async function inTransaction<Result>(pool: Pool, work: (transaction: Transaction
 }
 
 async function run<Row extends QueryResultRow>(
-  on: Pool | PoolClient,
+  on: Pool,
   sql: Parameters<Queryable["query"]>[0],
   values: readonly unknown[] = [],
 ): Promise<Row[]> {
+  const query = typeof sql === "string" ? { text: sql } : sql;
+  const result = await translated(on.query<Row>({ ...query, values: [...values] }));
+  return result.rows;
+}
+
+async function translated<Result>(answer: Promise<Result>): Promise<Result> {
   try {
-    const query = typeof sql === "string" ? { text: sql } : sql;
-    const result = await on.query<Row>({ ...query, values: [...values] });
-    return result.rows;
+    return await answer;
   } catch (error) {
     throw translate(error);
   }

@@ -7,11 +7,21 @@ export type Queryable = {
 };
 
 /** An open transaction. A function that takes one changes state and leaves committing to its caller. */
-export type Transaction = Queryable & { readonly kind: "transaction" };
+export type Transaction = Queryable & {
+  readonly kind: "transaction";
+  /**
+   * Runs one statement whose rows nobody needs, with the next {@link query} or with the commit, whichever comes first, in order.
+   * That fails when this fails.
+   */
+  write(sql: string | { name: string; text: string }, values?: readonly unknown[]): void;
+};
 
 /** PostgreSQL, as the application's role: it may not change or delete ledger rows. */
 export type Database = Queryable & {
-  /** Runs `work` in one transaction at READ COMMITTED. Rolls back when it throws. */
+  /**
+   * Runs `work` in one transaction at READ COMMITTED. Rolls back when it throws, or when any statement has failed. Statements that
+   * are asked for at once (`Promise.all`) go to the database in one message and run one after the other.
+   */
   transaction<Result>(work: (transaction: Transaction) => Promise<Result>): Promise<Result>;
   close(): Promise<void>;
 };

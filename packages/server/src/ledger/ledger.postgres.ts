@@ -1,7 +1,7 @@
 import { RemitError } from "@remit/contract";
 import type { NewEntry } from "@remit/contract";
 import { DatabaseError } from "pg";
-import type { Database, Queryable } from "../database/database.ts";
+import type { Database, Transaction } from "../database/database.ts";
 import { createGroupCommit } from "../database/group-commit.ts";
 import { defaultOrigin } from "./ledger-key.ts";
 import type { Ledger } from "./ledger.ts";
@@ -31,21 +31,19 @@ export type OpenLedger = Ledger &
 export function createLedger({ database, payloadKeys: keys, origin = defaultOrigin, maxWaiting = 10_000 }: LedgerOptions): OpenLedger {
   const listeners: (() => void)[] = [];
 
-  async function append(on: Queryable, entries: readonly NewEntry[]): Promise<void> {
+  async function append(transaction: Transaction, entries: readonly NewEntry[]): Promise<void> {
     if (entries.length === 0) return;
     const subjects = subjectsOf(entries);
-    const found = await keys.forSealing(on, subjects);
-    await insertEntries(
-      on,
-      entries.map((entry) => prepareEntry(entry, found, origin)),
-    );
+    const found = await keys.forSealing(transaction, subjects);
+    // With the commit, or whatever the caller asks next: nobody waits for it.
+    transaction.write(insertStatement, columnsOf(entries.map((entry) => prepareEntry(entry, found, origin))));
     for (const listener of listeners) listener();
   }
 
   let isClosed = false;
   const group = createGroupCommit<PreparedEntry, null>({
     async commit(prepared) {
-      await insertEntries(database, prepared);
+      await database.query(insertStatement, columnsOf(prepared));
       for (const listener of listeners) listener();
       return prepared.map(() => null);
     },
@@ -94,11 +92,11 @@ function weightOf(entry: PreparedEntry): number {
   return entry.payloads.reduce((sum, payload) => sum + payload.ciphertext.length, entry.body.length);
 }
 
-/** In one statement: all of them or none. Bytes go as one parameter, which saves the driver from writing them in hexadecimal. */
-async function insertEntries(on: Queryable, entries: readonly PreparedEntry[]): Promise<void> {
+/** The parameters of {@link insertStatement}. Bytes go as one parameter, which saves the driver from writing them in hexadecimal. */
+function columnsOf(entries: readonly PreparedEntry[]): unknown[] {
   const columns = entries.map((entry) => entry.columns);
   const payloads = entries.flatMap((entry) => entry.payloads.map((payload) => ({ entryId: entry.columns.id, ...payload })));
-  await on.query({ name: "ledger-append", text: insertSql }, [
+  return [
     Buffer.concat(entries.map((entry) => entry.body)),
     columns.map(({ id }) => id),
     entries.map(({ body }) => body.length),
@@ -116,10 +114,13 @@ async function insertEntries(on: Queryable, entries: readonly PreparedEntry[]): 
     payloads.map(({ name }) => name),
     payloads.map(({ subject }) => subject),
     payloads.map(({ ciphertext }) => ciphertext.length),
-  ]);
+  ];
 }
 
-const insertSql = `
+/** All of the entries or none. */
+const insertStatement = {
+  name: "ledger-append",
+  text: `
 WITH given AS (
   SELECT *, sum(length) OVER (ORDER BY place) - length AS start
   FROM unnest($2::text[], $3::int[], $4::text[], $5::timestamptz[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
@@ -135,7 +136,8 @@ WITH given AS (
     substring($13::bytea FROM (sum(length) OVER (ORDER BY place) - length)::int + 1 FOR length)
   FROM unnest($14::text[], $15::text[], $16::text[], $17::int[]) WITH ORDINALITY AS p (entry_id, name, subject, length, place)
 )
-INSERT INTO ledger_pending (entry_id) SELECT id FROM given ORDER BY place`;
+INSERT INTO ledger_pending (entry_id) SELECT id FROM given ORDER BY place`,
+};
 
 /** Why one entry was not recorded, in our words. What is wrong with the entry itself already is. */
 function refusal(error: unknown): unknown {
