@@ -104,6 +104,13 @@ export const requirements: readonly Requirement[] = [
     level: "N",
   },
   {
+    id: "CTL-22",
+    capability: "Segmentation / zero trust",
+    promise:
+      "An address that somebody else wrote is fetched from the Internet only: never from inside, by no name, redirect or change of its DNS.",
+    level: "N",
+  },
+  {
     id: "CTL-24",
     capability: "RBAC across agents and orchestration",
     promise: "People act by roles and agents by grants; each route says which it wants, and a lost role counts from the next request.",
