@@ -56,3 +56,9 @@ test("what was sealed opens only whole, with its key and in its context", () => 
     expect(key.open(changed, "a")).toBeNull();
   }
 });
+
+test("a key for one purpose is the same for whoever has the master key, and no other", () => {
+  const bytes = (fill: number, purpose: string) => createMasterKey(Buffer.alloc(32, fill)).derive(purpose).export().toString("hex");
+  expect(bytes(1, "a")).toBe(bytes(1, "a"));
+  expect(new Set([bytes(1, "a"), bytes(1, "b"), bytes(2, "a"), Buffer.alloc(32, 1).toString("hex")]).size).toBe(4);
+});

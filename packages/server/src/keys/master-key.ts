@@ -1,4 +1,5 @@
-import { createCipheriv, createDecipheriv, createSecretKey, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, createSecretKey, hkdfSync, randomBytes } from "node:crypto";
+import type { KeyObject } from "node:crypto";
 import { link, mkdir, open, readFile, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { RemitError } from "@remit/contract";
@@ -9,6 +10,8 @@ export type MasterKey = {
   seal(plain: Uint8Array, context: string): Buffer;
   /** Null when this key, or this context, did not seal it. */
   open(sealed: Uint8Array, context: string): Buffer | null;
+  /** A key of 32 bytes for one purpose, from which nobody gets back to this one. The same on every server, and stored nowhere. */
+  derive(purpose: string): KeyObject;
 };
 
 export const masterKeyVariable = "REMIT_MASTER_KEY";
@@ -36,6 +39,7 @@ export function createMasterKey(bytes: Uint8Array): MasterKey {
         return null;
       }
     },
+    derive: (purpose) => createSecretKey(new Uint8Array(hkdfSync("sha256", key, "", `remit ${purpose} v1`, keyLength))),
   };
 }
 

@@ -215,11 +215,13 @@ describe("[CTL-22] what comes back", () => {
     if (result.type === "fetched") expect(result.body.toString()).toBe('{"a":1}');
   });
 
-  test("a suffix takes every type that ends so; an error has its status and no body", async () => {
+  test("a suffix takes every type that ends so; an error has its status, and its body where that is of a type that is taken", async () => {
     answer = json("{}", { "content-type": "application/problem+json" });
     expect(await get(here(), { accept: ["+json"] })).toMatchObject({ type: "fetched" });
     answer = (_request, response) => response.writeHead(404, { "content-type": "text/html" }).end("<h1>gone");
     expect(await get(here())).toMatchObject({ type: "fetched", status: 404, body: Buffer.alloc(0) });
+    answer = (_request, response) => response.writeHead(400, { "content-type": "application/json" }).end('{"error":"x"}');
+    expect(await get(here())).toMatchObject({ type: "fetched", status: 400, body: Buffer.from('{"error":"x"}') });
   });
 
   test("a caller who gives up gets that, and not a refusal", async () => {

@@ -130,17 +130,16 @@ async function send(
       return refused("too-large", tooLarge(maxBytes));
     }
     const mediaType = (headers["content-type"] ?? "").split(";")[0]?.trim().toLowerCase() ?? "";
-    // An error's body is not what was asked for, and is not read.
-    if (response.statusCode < 200 || response.statusCode > 299) {
-      return { type: "fetched", url: url.href, status: response.statusCode, mediaType, headers, body: Buffer.alloc(0) };
-    }
+    const { statusCode: status } = response;
     if (!isAccepted(mediaType, request.accept)) {
+      // The page that a proxy shows for an error is not what was asked for, and is not read.
+      if (status < 200 || status > 299) return { type: "fetched", url: url.href, status, mediaType, headers, body: Buffer.alloc(0) };
       return refused("media-type", `The document is not of a type that is taken: ${request.accept.join(", ")}`);
     }
     const reading = await readBody(response.body, headers["content-encoding"] ?? "", maxBytes);
     if (reading.type === "too-large") return refused("too-large", tooLarge(maxBytes));
     if (reading.type === "encoding") return refused("encoding", "The document is compressed in a way that is not taken");
-    return { type: "fetched", url: url.href, status: response.statusCode, mediaType, headers, body: reading.body };
+    return { type: "fetched", url: url.href, status, mediaType, headers, body: reading.body };
   } finally {
     void dispatcher.destroy();
   }

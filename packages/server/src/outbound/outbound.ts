@@ -21,7 +21,7 @@ export type OutboundRequest = {
 export type OutboundRefusal = "url" | "address" | "redirect" | "unreachable" | "timeout" | "too-large" | "media-type" | "encoding";
 
 export type OutboundResult =
-  /** Whatever the status. `url` is where the document was found in the end; header names are lower case. */
+  /** Whatever the status; an error's body is there if it is of a type that is taken, else empty. `url` is where the document was found in the end; header names are lower case. */
   | { type: "fetched"; url: string; status: number; mediaType: string; headers: Readonly<Record<string, string>>; body: Buffer }
   /** `reason` is a sentence for people; it names no address that the caller did not write. */
   | { type: "refused"; refusal: OutboundRefusal; reason: string };
