@@ -39,4 +39,5 @@ export * from "./registry/registry.ts";
 export * from "./registry/version-digest.ts";
 export * from "./run/run-end.ts";
 export * from "./run/run-terms.ts";
+export * from "./secret/secret-shape.ts";
 export * from "./tier/tier.ts";
