@@ -1,10 +1,10 @@
 import type { Issue } from "@remit/contract";
 import { checkApprovers } from "../approval/check-approvers.ts";
 import { checkAccountability } from "./check-accountability.ts";
+import { checkConfirmed } from "./check-confirmed.ts";
 import { checkGoverned } from "./check-governed.ts";
 import { checkNames } from "./check-names.ts";
 import { checkReferences } from "./check-references.ts";
-import { checkSecrets } from "./check-secrets.ts";
 import { composeRegistry } from "./compose-registry.ts";
 import type { PinnedTool } from "./compose-registry.ts";
 import { indexDocuments, issueAt } from "./registry-documents.ts";
@@ -42,7 +42,7 @@ export function assembleRegistry(documents: RegistryDocuments, context: Assemble
     ...checkReferences(documents, index),
     ...accountability.issues,
     ...checkGoverned(documents, index),
-    ...checkSecrets(index),
+    ...checkConfirmed(index),
   ];
   if (issues.length > 0) return { type: "issues", issues };
   const registry = composeRegistry(

@@ -35,13 +35,6 @@ function referencesOf(spec: AssetSpec): Reference[] {
     case "team":
       return [...list("/members", spec.members, "party"), ...one("/approval/escalateTo", spec.approval?.escalateTo, "team")];
     case "upstream":
-      return [
-        ...one("/owner", spec.owner, ...owners),
-        ...(typeof spec.credential === "string"
-          ? one("/credential", spec.credential, "credential")
-          : list("/credential", spec.credential ?? [], "credential")),
-      ];
-    case "credential":
     case "policy":
     case "queue":
       return one("/owner", spec.owner, ...owners);
@@ -99,14 +92,20 @@ function filesOf({ spec, place }: AssetDocument, texts: ReadonlyMap<string, stri
       issueAt(place, "/promptFile", `there is no file "${spec.promptFile}"${suggestion || "; paths start at the root of the registry"}`),
     ];
   }
-  const [pointer, folder] =
-    spec.kind === "workflow"
-      ? ["/cwd", spec.cwd]
-      : spec.kind === "upstream" && spec.transport.type === "stdio"
-        ? ["/transport/cwd", spec.transport.cwd]
-        : ["", undefined];
-  if (folder === undefined || isInside(folder)) return [];
-  return [issueAt(place, pointer, `"${folder}" leads out of the registry; give a folder below its root, without ..`)];
+  const [pointer, path] = pathIn(spec);
+  if (path === undefined || isInside(path)) return [];
+  return [issueAt(place, pointer, `"${path}" leads out of the registry; give a path below its root, without ..`)];
+}
+
+/** What a document names on the disk of whoever runs it. */
+function pathIn(spec: AssetSpec): [pointer: string, path: string | undefined] {
+  if (spec.kind === "workflow") return ["/cwd", spec.cwd];
+  if (spec.kind !== "upstream") return ["", undefined];
+  const { transport } = spec;
+  if (transport.type === "stdio") return ["/transport/cwd", transport.cwd];
+  return transport.type === "openapi" && !/^https?:/i.test(transport.document)
+    ? ["/transport/document", transport.document]
+    : ["", undefined];
 }
 
 /** A relative path that stays below where it starts. */

@@ -8,7 +8,6 @@
  */
 import {
   agentSpecSchema,
-  credentialSpecSchema,
   environmentSpecSchema,
   partySpecSchema,
   policySpecSchema,
@@ -21,7 +20,6 @@ import {
 } from "@remit/contract";
 import type {
   AgentSpec,
-  CredentialSpec,
   EnvironmentSpec,
   PartySpec,
   PolicySpec,
@@ -42,7 +40,6 @@ export type RegistryOverrides = {
   teams?: Named<TeamSpec>[];
   environments?: Named<EnvironmentSpec>[];
   upstreams?: Named<UpstreamSpec>[];
-  credentials?: Named<CredentialSpec>[];
   /** By the tool's own name; `upstream` is `helpdesk` unless said. `pin: null` with `state: "missing"` for one that is not offered. */
   tools?: Named<ToolSpec, { state: ToolState; pin: ToolPin | null }>[];
   agents?: Named<AgentSpec, { version: string; suspended: RegisteredAgent["suspended"] }>[];
@@ -67,9 +64,6 @@ export function buildRegistry(overrides: RegistryOverrides = {}): Registry {
     ),
     upstreams: byName(merge(defaultUpstreams, overrides.upstreams), (upstream) =>
       upstreamSpecSchema.parse({ kind: "upstream", ...upstream }),
-    ),
-    credentials: byName(overrides.credentials ?? [], (credential) =>
-      credentialSpecSchema.parse({ kind: "credential", owner: "ada", ...credential }),
     ),
     tools: new Map(tools.map((tool) => registerTool(tool)).map((tool) => [tool.qualifiedName, tool])),
     agents: byName(agents, registerAgent),

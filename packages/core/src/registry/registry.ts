@@ -1,7 +1,6 @@
 import type {
   AgentClosure,
   AgentSpec,
-  CredentialSpec,
   Digest,
   EnvironmentSpec,
   JsonObject,
@@ -50,7 +49,6 @@ export type Registry = {
   teams: ReadonlyMap<string, TeamSpec>;
   environments: ReadonlyMap<string, EnvironmentSpec>;
   upstreams: ReadonlyMap<string, UpstreamSpec>;
-  credentials: ReadonlyMap<string, CredentialSpec>;
   /** By qualified name. */
   tools: ReadonlyMap<string, RegisteredTool>;
   agents: ReadonlyMap<string, RegisteredAgent>;

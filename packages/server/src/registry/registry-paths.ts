@@ -13,7 +13,6 @@ export const folderKinds = {
   teams: "team",
   environments: "environment",
   upstreams: "upstream",
-  credentials: "credential",
   tools: "tool",
   agents: "agent",
   policies: "policy",

@@ -1,6 +1,7 @@
 import type { JsonObject } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import type { Logger } from "pino";
+import type { Outbound } from "../outbound/outbound.ts";
 import { printable } from "./stderr-ring.ts";
 
 /** One live connection to an upstream, past its handshake. */
@@ -32,6 +33,8 @@ export type ConnectDeps = {
   connectTimeoutMs: number;
   /** How long a child has to end after each of: its stdin is closed, SIGTERM. */
   graceMs: number;
+  /** How a description of an API is fetched. */
+  outbound: Outbound;
   /** Aborting gives up on connecting. */
   signal: AbortSignal;
   /** Which upstreams are known to need the handshake, kept over reconnections. */

@@ -4,6 +4,7 @@ import type { Dispatcher } from "undici";
 import { encodeHeaderValue } from "../mcp/header-value.ts";
 import { rpcCodes, statelessVersion } from "../mcp/mcp-protocol.ts";
 import { firstRequestId, isObject, maxMessageBytes, resultOfResponse } from "./connection.ts";
+import { notConnected } from "./not-connected.ts";
 import { createSseReader } from "./sse-reader.ts";
 import { printable } from "./stderr-ring.ts";
 
@@ -23,22 +24,6 @@ type ChannelOptions = {
   protocolVersion: string;
   sessionId: string | undefined;
 };
-
-/** Failures before a connection stood: nothing can have been sent. */
-const notConnected = new Set([
-  "ECONNREFUSED",
-  "ENOTFOUND",
-  "EAI_AGAIN",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "EADDRNOTAVAIL",
-  "UND_ERR_CONNECT_TIMEOUT",
-  "CERT_HAS_EXPIRED",
-  "DEPTH_ZERO_SELF_SIGNED_CERT",
-  "SELF_SIGNED_CERT_IN_CHAIN",
-  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
-  "ERR_TLS_CERT_ALTNAME_INVALID",
-]);
 
 export function openHttpChannel(options: ChannelOptions): HttpChannel {
   const { upstream, url, dispatcher, protocolVersion, sessionId } = options;

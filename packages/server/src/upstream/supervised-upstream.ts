@@ -2,6 +2,7 @@ import type { JsonObject, ToolResult, UpstreamSpec } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import { statelessVersion } from "../mcp/mcp-protocol.ts";
 import { headerParameters, parameterHeaders } from "../mcp/header-parameters.ts";
+import { connectOpenApi } from "../openapi/connect-openapi.ts";
 import type { BackoffOptions } from "./backoff.ts";
 import { backoffDelay } from "./backoff.ts";
 import { createBulkhead } from "./bulkhead.ts";
@@ -39,7 +40,14 @@ type State =
   | { type: "down"; nextAttempt: Date | null };
 
 export function connectUpstream(spec: UpstreamSpec, deps: ConnectDeps): Promise<Connection> {
-  return spec.transport.type === "stdio" ? connectStdio(spec, deps) : connectHttp(spec, deps);
+  switch (spec.transport.type) {
+    case "stdio":
+      return connectStdio(spec, deps);
+    case "http":
+      return connectHttp(spec, deps);
+    case "openapi":
+      return connectOpenApi(spec, deps);
+  }
 }
 
 export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): SupervisedUpstream {

@@ -2,6 +2,8 @@ import { isDeepStrictEqual } from "node:util";
 import type { UpstreamSpec } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import type { Logger } from "pino";
+import { createOutbound } from "../outbound/outbound-fetch.ts";
+import type { Outbound } from "../outbound/outbound.ts";
 import type { BackoffOptions } from "./backoff.ts";
 import { defaultBackoff } from "./backoff.ts";
 import { listOfferedTools } from "./offered-tools.ts";
@@ -18,6 +20,8 @@ export type UpstreamsDeps = {
   environment?: Readonly<Record<string, string | undefined>>;
   random?: () => number;
   backoff?: BackoffOptions;
+  /** How descriptions of APIs are fetched. Default: from the Internet only. */
+  outbound?: Outbound;
   connectTimeoutMs?: number;
   graceMs?: number;
 };
@@ -40,6 +44,7 @@ export function createUpstreams(deps: UpstreamsDeps): UpstreamFleet {
     logger: deps.logger,
     rootDir: deps.rootDir,
     environment,
+    outbound: deps.outbound ?? createOutbound(),
     connectTimeoutMs: deps.connectTimeoutMs ?? 30_000,
     graceMs: deps.graceMs ?? 2_000,
   };

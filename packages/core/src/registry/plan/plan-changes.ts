@@ -65,10 +65,6 @@ function allChanges(before: Registry | null, after: Registry, diffText: PlanTool
       ...plain("permissions"),
       change: (old, now) => rest(changedUpstream(old, now), "places", old, now),
     }),
-    ...compare(before?.credentials, after.credentials, {
-      ...plain("permissions"),
-      change: (old, now) => rest({ changes: [], told: [] }, "permissions", old, now),
-    }),
     ...compare(before?.environments, after.environments, {
       ...plain("places"),
       change: (old, now) => rest({ changes: [], told: [] }, "permissions", old, now),
@@ -167,6 +163,17 @@ function changedUpstream(before: UpstreamSpec, after: UpstreamSpec): { changes: 
   };
 }
 
+function transportWords(transport: UpstreamSpec["transport"]): string {
+  switch (transport.type) {
+    case "stdio":
+      return `the program ${[transport.command, ...transport.args].join(" ")} runs on this server`;
+    case "http":
+      return transport.url;
+    case "openapi":
+      return `the API that ${transport.document} describes, at ${transport.baseUrl ?? "the address that it names"}`;
+  }
+}
+
 function about(spec: AssetSpec): string {
   switch (spec.kind) {
     case "workflow":
@@ -174,11 +181,7 @@ function about(spec: AssetSpec): string {
     case "queue":
       return `: at most ${spec.maxDepth} items`;
     case "upstream":
-      return spec.transport.type === "stdio"
-        ? `: the program ${[spec.transport.command, ...spec.transport.args].join(" ")} runs on this server`
-        : `: ${spec.transport.url}`;
-    case "credential":
-      return `: ${spec.from.type} shown as ${spec.use.type}`;
+      return `: ${transportWords(spec.transport)}`;
     case "environment":
       return ` (${spec.type})`;
     default:
