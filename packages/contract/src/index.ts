@@ -23,3 +23,5 @@ export * from "./registry/plan.ts";
 export * from "./registry/registry-view.ts";
 export * from "./run/queue.ts";
 export * from "./run/run.ts";
+export * from "./secret/credential.ts";
+export * from "./secret/secret.ts";

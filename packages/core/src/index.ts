@@ -39,6 +39,7 @@ export * from "./registry/registry.ts";
 export * from "./registry/version-digest.ts";
 export * from "./run/run-end.ts";
 export * from "./run/run-terms.ts";
+export * from "./secret/secret-shape.ts";
 export * from "./tier/tier.ts";
 export * from "./openapi/api-request.ts";
 export * from "./openapi/operation.ts";

@@ -7,6 +7,7 @@ export const idPrefixes = {
   entry: "ent",
   halt: "hlt",
   item: "itm",
+  lease: "lse",
   link: "lnk",
   run: "run",
   secret: "sec",

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { credentialSpecSchema } from "../secret/credential.ts";
 import { durationSchema, nameSchema, qualifiedToolNameSchema, toolNameSchema, upstreamNameSchema } from "./name.ts";
 
 /** What a tool does to the world: looks, prepares something that a person will look at, or changes something. */
@@ -86,10 +87,17 @@ export const upstreamSpecSchema = z.strictObject({
       baseUrl: z.url({ protocol: /^https?$/ }).optional(),
     }),
   ]),
+  /** What Remit shows it: names of credentials. Agents never see them. */
+  credential: z.union([nameSchema, z.array(nameSchema).min(1).max(8)]).optional(),
   timeoutMs: z.int().min(1).max(600_000).default(30_000),
   concurrency: z.int().min(1).max(1_000).default(32),
 });
 export type UpstreamSpec = z.infer<typeof upstreamSpecSchema>;
+
+/** The names of the credentials of an upstream. */
+export function credentialNames({ credential }: Pick<UpstreamSpec, "credential">): readonly string[] {
+  return credential === undefined ? [] : typeof credential === "string" ? [credential] : credential;
+}
 
 /** One thing that an upstream can do. Its input and output schemas are pinned from the upstream when the registry is applied. */
 export const toolSpecSchema = z.strictObject({
@@ -198,6 +206,7 @@ export const assetSpecSchema = z.discriminatedUnion("kind", [
   policySpecSchema,
   queueSpecSchema,
   workflowSpecSchema,
+  credentialSpecSchema,
 ]);
 export type AssetSpec = z.infer<typeof assetSpecSchema>;
 export type AssetKind = AssetSpec["kind"];

@@ -5,6 +5,7 @@ import { checkConfirmed } from "./check-confirmed.ts";
 import { checkGoverned } from "./check-governed.ts";
 import { checkNames } from "./check-names.ts";
 import { checkReferences } from "./check-references.ts";
+import { checkSecrets } from "./check-secrets.ts";
 import { composeRegistry } from "./compose-registry.ts";
 import type { PinnedTool } from "./compose-registry.ts";
 import { indexDocuments, issueAt } from "./registry-documents.ts";
@@ -42,6 +43,7 @@ export function assembleRegistry(documents: RegistryDocuments, context: Assemble
     ...checkReferences(documents, index),
     ...accountability.issues,
     ...checkGoverned(documents, index),
+    ...checkSecrets(index),
     ...checkConfirmed(index),
   ];
   if (issues.length > 0) return { type: "issues", issues };

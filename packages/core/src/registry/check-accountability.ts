@@ -79,7 +79,7 @@ function* answersOf(index: DocumentIndex, before: Registry | null): Generator<An
       };
     }
   }
-  for (const kind of ["upstream", "policy", "queue", "tool"] as const) {
+  for (const kind of ["upstream", "credential", "policy", "queue", "tool"] as const) {
     for (const { spec, place } of index.all(kind)) {
       const name = spec.kind === "tool" ? `${spec.upstream}__${spec.name}` : spec.name;
       yield {
@@ -94,10 +94,16 @@ function* answersOf(index: DocumentIndex, before: Registry | null): Generator<An
   }
 }
 
-function ownerBefore(before: Registry | null, kind: "upstream" | "policy" | "queue" | "tool", name: string): string | undefined {
+function ownerBefore(
+  before: Registry | null,
+  kind: "upstream" | "credential" | "policy" | "queue" | "tool",
+  name: string,
+): string | undefined {
   switch (kind) {
     case "upstream":
       return before?.upstreams.get(name)?.owner;
+    case "credential":
+      return before?.credentials.get(name)?.owner;
     case "policy":
       return before?.policies.get(name)?.spec.owner;
     case "queue":

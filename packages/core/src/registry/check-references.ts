@@ -35,6 +35,13 @@ function referencesOf(spec: AssetSpec): Reference[] {
     case "team":
       return [...list("/members", spec.members, "party"), ...one("/approval/escalateTo", spec.approval?.escalateTo, "team")];
     case "upstream":
+      return [
+        ...one("/owner", spec.owner, ...owners),
+        ...(typeof spec.credential === "string"
+          ? one("/credential", spec.credential, "credential")
+          : list("/credential", spec.credential ?? [], "credential")),
+      ];
+    case "credential":
     case "policy":
     case "queue":
       return one("/owner", spec.owner, ...owners);

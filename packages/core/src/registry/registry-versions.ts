@@ -22,6 +22,7 @@ export function versionsOf(registry: Registry, hash: HashText): AssetVersion[] {
     ...ofSpecs(registry.teams.values()),
     ...ofSpecs(registry.environments.values()),
     ...ofSpecs(registry.upstreams.values()),
+    ...ofSpecs(registry.credentials.values()),
     ...ofSpecs([...registry.tools.values()].map(({ spec }) => spec)),
     ...ofSpecs([...registry.agents.values()].map(({ spec }) => spec)),
     ...ofSpecs(registry.queues.values()),

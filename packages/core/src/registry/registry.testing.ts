@@ -8,6 +8,7 @@
  */
 import {
   agentSpecSchema,
+  credentialSpecSchema,
   environmentSpecSchema,
   partySpecSchema,
   policySpecSchema,
@@ -20,6 +21,7 @@ import {
 } from "@remit/contract";
 import type {
   AgentSpec,
+  CredentialSpec,
   EnvironmentSpec,
   PartySpec,
   PolicySpec,
@@ -40,6 +42,7 @@ export type RegistryOverrides = {
   teams?: Named<TeamSpec>[];
   environments?: Named<EnvironmentSpec>[];
   upstreams?: Named<UpstreamSpec>[];
+  credentials?: Named<CredentialSpec>[];
   /** By the tool's own name; `upstream` is `helpdesk` unless said. `pin: null` with `state: "missing"` for one that is not offered. */
   tools?: Named<ToolSpec, { state: ToolState; pin: ToolPin | null }>[];
   agents?: Named<AgentSpec, { version: string; suspended: RegisteredAgent["suspended"] }>[];
@@ -64,6 +67,9 @@ export function buildRegistry(overrides: RegistryOverrides = {}): Registry {
     ),
     upstreams: byName(merge(defaultUpstreams, overrides.upstreams), (upstream) =>
       upstreamSpecSchema.parse({ kind: "upstream", ...upstream }),
+    ),
+    credentials: byName(overrides.credentials ?? [], (credential) =>
+      credentialSpecSchema.parse({ kind: "credential", owner: "ada", ...credential }),
     ),
     tools: new Map(tools.map((tool) => registerTool(tool)).map((tool) => [tool.qualifiedName, tool])),
     agents: byName(agents, registerAgent),

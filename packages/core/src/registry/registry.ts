@@ -1,6 +1,7 @@
 import type {
   AgentClosure,
   AgentSpec,
+  CredentialSpec,
   Digest,
   EnvironmentSpec,
   JsonObject,
@@ -49,6 +50,7 @@ export type Registry = {
   teams: ReadonlyMap<string, TeamSpec>;
   environments: ReadonlyMap<string, EnvironmentSpec>;
   upstreams: ReadonlyMap<string, UpstreamSpec>;
+  credentials: ReadonlyMap<string, CredentialSpec>;
   /** By qualified name. */
   tools: ReadonlyMap<string, RegisteredTool>;
   agents: ReadonlyMap<string, RegisteredAgent>;

@@ -36,6 +36,7 @@ export function registryDigest(registry: Omit<Registry, "digest">, hash: HashTex
       teams: digests(registry.teams),
       environments: digests(registry.environments),
       upstreams: digests(registry.upstreams),
+      credentials: digests(registry.credentials),
       tools: pick(registry.tools, ({ spec, state, pin }) => ({ spec: specDigest(spec, hash), state, pin: pin?.digest ?? null })),
       agents: pick(registry.agents, ({ version, suspended }: RegisteredAgent) => ({ version, suspended: suspended?.code ?? null })),
       policies: pick(registry.policies, ({ digest }) => digest),

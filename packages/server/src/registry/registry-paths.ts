@@ -13,6 +13,7 @@ export const folderKinds = {
   teams: "team",
   environments: "environment",
   upstreams: "upstream",
+  credentials: "credential",
   tools: "tool",
   agents: "agent",
   policies: "policy",

@@ -3,8 +3,9 @@ import type { RegisteredAgent, RegisteredTool, Registry } from "@remit/core";
 import type { LoadedRegistry } from "./loaded-registry.ts";
 
 export function viewRegistry({ registry, revision }: LoadedRegistry): RegistryView {
-  const { organisation, digest, parties, teams, environments, upstreams, tools, agents, policies, queues, workflows } = registry;
-  const maps = { parties, teams, environments, upstreams, tools, agents, policies, queues, workflows };
+  const { organisation, digest, parties, teams, environments, upstreams, credentials, tools, agents, policies, queues, workflows } =
+    registry;
+  const maps = { parties, teams, environments, upstreams, credentials, tools, agents, policies, queues, workflows };
   return {
     digest,
     revision: revision.number,

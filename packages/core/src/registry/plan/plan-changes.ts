@@ -65,6 +65,10 @@ function allChanges(before: Registry | null, after: Registry, diffText: PlanTool
       ...plain("permissions"),
       change: (old, now) => rest(changedUpstream(old, now), "places", old, now),
     }),
+    ...compare(before?.credentials, after.credentials, {
+      ...plain("permissions"),
+      change: (old, now) => rest({ changes: [], told: [] }, "permissions", old, now),
+    }),
     ...compare(before?.environments, after.environments, {
       ...plain("places"),
       change: (old, now) => rest({ changes: [], told: [] }, "permissions", old, now),
@@ -182,6 +186,8 @@ function about(spec: AssetSpec): string {
       return `: at most ${spec.maxDepth} items`;
     case "upstream":
       return `: ${transportWords(spec.transport)}`;
+    case "credential":
+      return `: ${spec.from.type} shown as ${spec.use.type}`;
     case "environment":
       return ` (${spec.type})`;
     default:

@@ -1,0 +1,39 @@
+/** What every agent here may do: everything. What is judged is the way through, not the policy. */
+export const agent = "tester";
+
+export type GovernedUpstream = { name: string; url: string; tools: readonly string[] };
+
+export function registryFiles(upstreams: readonly GovernedUpstream[]): Record<string, string> {
+  const granted = upstreams.flatMap(({ name, tools }) => tools.map((tool) => `${name}__${tool}`));
+  return {
+    "remit.yaml": "apiVersion: remit/v1\norganisation: { name: conformance, trustDomain: conformance.example, timeZone: UTC }\n",
+    "parties/people.yaml": "kind: party\nname: ada\ndisplayName: Ada\nroles: [admin]\n",
+    "environments/staging.yaml": "kind: environment\nname: staging\ntype: staging\n",
+    "policies/everything/policy.yaml": "kind: policy\nname: everything\ndescription: Everything that is granted\nowner: ada\n",
+    "policies/everything/grants.cedar": `@id("everything.grant")\npermit (principal in Remit::Role::"tester", action, resource);\n`,
+    "policies/everything/everything.test.yaml": "cases: []\n",
+    "agents/tester.yaml": `kind: agent
+name: ${agent}
+purpose: Calls everything
+accountable: ada
+tier: 2
+roles: [tester]
+policies: [everything]
+environments: [staging]
+tools: ${JSON.stringify(granted)}
+constraints: { may: [call everything] }
+`,
+    ...Object.fromEntries(upstreams.flatMap((upstream) => upstreamFiles(upstream))),
+  };
+}
+
+function upstreamFiles({ name, url, tools }: GovernedUpstream): [path: string, text: string][] {
+  const documents = tools.map(
+    (tool) => `kind: tool\nupstream: ${name}\nname: ${tool}\neffect: read\nreversibility: reversible\nsensitivity: internal\nowner: ada\n`,
+  );
+  return [
+    [`upstreams/${name}.yaml`, `kind: upstream\nname: ${name}\nowner: ada\ntransport: { type: http, url: ${JSON.stringify(url)} }\n`],
+    [`tools/${name}.yaml`, documents.join("---\n")],
+  ];
+}
+export const governedOperations: readonly string[] = [];
