@@ -7,6 +7,13 @@ export type CpuPerCall = CpuTime;
 /** `cpu`: the rounds, by how many calls were made at a time. */
 export type Measured = { cpu: Map<number, CpuPerCall[]>; latencies: number[]; errors: number };
 
+/** No two calls say the same: what a target remembers of one must not flatter it in the next. */
+let said = 0;
+function nextText(): string {
+  said += 1;
+  return `hello ${said}`;
+}
+
 /** Calls back to back, so many at a time, and counts what the whole process tree has used. */
 async function load(target: Target, calls: number, concurrency: number): Promise<number> {
   let left = calls;
@@ -14,7 +21,7 @@ async function load(target: Target, calls: number, concurrency: number): Promise
   async function worker(): Promise<void> {
     while (left > 0) {
       left -= 1;
-      await target.call(`hello ${left}`).catch(() => {
+      await target.call(nextText()).catch(() => {
         errors += 1;
       });
     }
@@ -58,7 +65,7 @@ export async function measureLatency(
       if (result === undefined) continue;
       const begun = performance.now();
       try {
-        await target.call(`hello ${index}`);
+        await target.call(nextText());
         result.latencies.push(performance.now() - begun);
       } catch {
         result.errors += 1;

@@ -11,7 +11,7 @@ CREATE TABLE action (
   tool text NOT NULL,
   effect text NOT NULL,
   -- A call with the same key attaches to this action in place of starting another.
-  attach_key text UNIQUE,
+  attach_key text,
   -- The caller as verified, so that the server can execute after a grant.
   caller json NOT NULL,
   idempotency_key text,
@@ -28,6 +28,8 @@ CREATE TABLE action (
   requested_at timestamptz NOT NULL,
   ended_at timestamptz
 );
+-- Most actions have none.
+CREATE UNIQUE INDEX action_attach_key_key ON action (attach_key) WHERE attach_key IS NOT NULL;
 CREATE INDEX action_executing ON action (instance) WHERE state = 'executing';
 CREATE INDEX action_of_run ON action (run_id, place) WHERE run_id IS NOT NULL;
 GRANT SELECT, INSERT, UPDATE ON action TO remit_app;

@@ -1,15 +1,18 @@
 /** The calendar of an organisation at one moment. */
 export type LocalTime = {
   /** `mon` … `sun`. */
-  weekday: string;
+  readonly weekday: string;
   /** 0–23. */
-  hour: number;
-  minute: number;
+  readonly hour: number;
+  readonly minute: number;
   /** `2026-11-21`. */
-  date: string;
+  readonly date: string;
 };
 
 const formats = new Map<string, Intl.DateTimeFormat>();
+
+/** Of each time zone, the second that was asked for last: many actions share one, and formatting is costly. */
+const latest = new Map<string, { second: number; time: LocalTime }>();
 
 /** Whether the runtime knows this IANA time zone. */
 export function isTimeZone(timeZone: string): boolean {
@@ -27,6 +30,15 @@ export function isTimeZone(timeZone: string): boolean {
  * @throws RangeError when the time zone does not exist.
  */
 export function localTime(now: Date, timeZone: string): LocalTime {
+  const second = Math.floor(now.getTime() / 1_000);
+  const known = latest.get(timeZone);
+  if (known !== undefined && known.second === second) return known.time;
+  const time = formatted(now, timeZone);
+  latest.set(timeZone, { second, time });
+  return time;
+}
+
+function formatted(now: Date, timeZone: string): LocalTime {
   const parts = new Map(
     formatFor(timeZone)
       .formatToParts(now)

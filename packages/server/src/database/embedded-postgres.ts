@@ -59,8 +59,9 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
   const first = await bringUp(supervised, () => rememberedPort(home));
   let keeper: Keeper = await keep(adminUrl(home.record, first.postmaster.port), dataFolder);
   let postmaster = first.postmaster;
-  const { port } = postmaster;
+  const { port, socketFolder } = postmaster;
   const url = (login: string, password: string) => `postgres://${login}:${password}@127.0.0.1:${port}/${owner}`;
+  const bySocket = socketFolder === null ? "" : `?host=${encodeURIComponent(socketFolder)}`;
 
   const stopping = new AbortController();
   const revive = async () => {
@@ -83,7 +84,7 @@ export async function startEmbeddedPostgres(options: EmbeddedOptions): Promise<E
 
   return {
     ownerUrl: url(owner, home.record.ownerPassword),
-    applicationUrl: url(applicationRole, home.record.applicationPassword),
+    applicationUrl: `${url(applicationRole, home.record.applicationPassword)}${bySocket}`,
     applicationPassword: home.record.applicationPassword,
     version: binaries.version,
     cluster: home.cluster,

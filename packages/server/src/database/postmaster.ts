@@ -10,13 +10,18 @@ import type { ProcessUser } from "./process-user.ts";
 const execute = promisify(execFile);
 
 /** The server process of a cluster, as its `postmaster.pid` names it. */
-export type Postmaster = { pid: number; port: number };
+export type Postmaster = {
+  pid: number;
+  port: number;
+  /** The folder of its socket; null where it has none. */
+  socketFolder: string | null;
+};
 
 /** Null: no file. It says nothing of whether that process is alive. */
 export async function readPostmaster(cluster: string): Promise<Postmaster | null> {
   const lines = (await readFile(join(cluster, "postmaster.pid"), "utf8").catch(() => "")).split("\n");
   const pid = Number(lines[0]);
-  return Number.isInteger(pid) && pid > 0 ? { pid, port: Number(lines[3]) } : null;
+  return Number.isInteger(pid) && pid > 0 ? { pid, port: Number(lines[3]), socketFolder: lines[4] || null } : null;
 }
 
 /**
@@ -43,14 +48,23 @@ export function isAlive(pid: number): boolean {
 
 export type StartOptions = { cluster: string; binaries: PostgresBinaries; user: ProcessUser; port: number; logFile: string };
 
-/** Starts the server, on loopback alone, and lets it outlive this process. `ended` says when it has ended, and how. */
+/** Longer addresses of sockets are not bound by every system. Bytes. */
+const maxSocketPath = 100;
+
+/** In the cluster's own folder, which nobody else may enter; none where the path would be too long. */
+function socketFolderOf(cluster: string): string {
+  return Buffer.byteLength(join(cluster, ".s.PGSQL.65535.lock")) <= maxSocketPath ? cluster : "";
+}
+
+/** Starts the server, on loopback and a socket alone, and lets it outlive this process. `ended` says when it has ended, and how. */
 export async function startPostmaster({ cluster, binaries, user, port, logFile }: StartOptions): Promise<{ ended: Promise<string> }> {
   await rotate(logFile);
   const log = await open(logFile, "a", 0o600);
   const settings = [
     `port=${port}`,
     "listen_addresses=127.0.0.1",
-    "unix_socket_directories=",
+    // A socket costs both sides less than TCP does.
+    `unix_socket_directories=${/[",\s]/.test(cluster) ? "" : socketFolderOf(cluster)}`,
     "max_connections=200",
     "fsync=on",
     "timezone=UTC",
