@@ -19,6 +19,7 @@ export * from "./policy/policy-answer.ts";
 export * from "./policy/policy-question.ts";
 export * from "./registry/asset.ts";
 export * from "./registry/name.ts";
+export * from "./registry/operation.ts";
 export * from "./registry/plan.ts";
 export * from "./registry/registry-view.ts";
 export * from "./run/queue.ts";

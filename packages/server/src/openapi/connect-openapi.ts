@@ -53,7 +53,9 @@ export async function connectOpenApi(spec: UpstreamSpec, deps: ConnectDeps): Pro
 
   return {
     protocolVersion: "openapi",
-    async request(method, params, signal, headers = {}) {
+    capabilities: { tools: {} },
+    speaksHandshake: false,
+    async request(method, params, { signal, headers = {} }) {
       signal.throwIfAborted();
       if (method === "tools/list") return { tools: api.listed };
       if (method === "tools/call") return await call(params, headers, signal);
@@ -63,7 +65,8 @@ export async function connectOpenApi(spec: UpstreamSpec, deps: ConnectDeps): Pro
       if (closed === null) closedListeners.push(listener);
       else listener(closed);
     },
-    onToolsChanged: () => undefined,
+    notify: () => undefined,
+    onNotification: () => undefined,
     stderr: () => [],
     async close() {
       if (closed !== null) return;

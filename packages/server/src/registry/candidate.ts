@@ -1,5 +1,5 @@
 import type { Issue, Plan, UpstreamSpec } from "@remit/contract";
-import { qualifiedToolName, RemitError } from "@remit/contract";
+import { isReservedToolName, operationNamed, operations, qualifiedToolName, RemitError, reservedToolPrefix } from "@remit/contract";
 import {
   amountFault,
   assembleRegistry,
@@ -30,7 +30,7 @@ type ToolDocument = AssetDocument<Extract<AssetDocument["spec"], { kind: "tool" 
 export async function prepareCandidate(
   files: Readonly<Record<string, string>>,
   before: LoadedRegistry | null,
-  deps: { upstreams: Upstreams; check: (registry: Registry) => Promise<void> },
+  deps: { upstreams: Pick<Upstreams, "offered" | "probe">; check: (registry: Registry) => Promise<void> },
 ): Promise<Candidate> {
   const parsed = await parseFilesInTurns(files);
   if (parsed.type === "issues") throw refuse(parsed.issues);
@@ -67,14 +67,19 @@ function refuse(issues: readonly Issue[]): RemitError {
 type Offers = ReadonlyMap<string, readonly OfferedTool[] | string>;
 
 /** Asks every upstream that is new or changed, or whose tools include one that is not pinned yet. */
-async function askUpstreams(documents: RegistryDocuments, before: LoadedRegistry | null, upstreams: Upstreams): Promise<Offers> {
+async function askUpstreams(
+  documents: RegistryDocuments,
+  before: LoadedRegistry | null,
+  upstreams: Pick<Upstreams, "offered" | "probe">,
+): Promise<Offers> {
   const tools = toolDocuments(documents);
   const specs = documents.assets.map(({ spec }) => spec).filter((spec): spec is UpstreamSpec => spec.kind === "upstream");
   const answers = specs.map(async (spec): Promise<[string, readonly OfferedTool[] | string] | null> => {
     const inForce = before?.registry.upstreams.get(spec.name);
     const same = inForce !== undefined && specDigest(inForce, hashText) === specDigest(spec, hashText);
     const unpinned = tools.some(
-      ({ spec: tool }) => tool.upstream === spec.name && !before?.heads.get(qualifiedToolName(spec.name, tool.name))?.pin,
+      ({ spec: tool }) =>
+        tool.upstream === spec.name && !isReservedToolName(tool.name) && !before?.heads.get(qualifiedToolName(spec.name, tool.name))?.pin,
     );
     if (same && !unpinned) return null;
     try {
@@ -94,7 +99,8 @@ function headsOf(tools: readonly ToolDocument[], before: LoadedRegistry | null, 
   for (const { spec, place } of tools) {
     const name = qualifiedToolName(spec.upstream, spec.name);
     const known = before?.heads.get(name) ?? unknownTool;
-    const offered = offers.get(spec.upstream);
+    // What an operation says is ours to say, whether its upstream can be asked or not.
+    const offered = isReservedToolName(spec.name) ? [] : offers.get(spec.upstream);
     if (offered === undefined) {
       heads.set(name, known);
     } else if (typeof offered === "string") {
@@ -135,6 +141,12 @@ function headFrom(name: string, known: ToolHead, offered: readonly OfferedTool[]
 
 /** What an upstream says of one tool. */
 export function findOffer(name: string, offered: readonly OfferedTool[]): Pick<ToolHead, "offered" | "refusal"> {
+  if (isReservedToolName(name)) {
+    const operation = operationNamed(name);
+    if (operation !== null) return readOffer({ ...operation, outputSchema: null }, hashText);
+    const known = operations.map((one) => one.name).join(", ");
+    return { offered: null, refusal: `names that begin with ${reservedToolPrefix} are operations of the protocol: ${known}` };
+  }
   const [offer, second] = offered.filter((tool) => tool.name === name);
   if (offer === undefined) return { offered: null, refusal: null };
   if (second !== undefined) return { offered: null, refusal: "its upstream offers two tools of this name" };

@@ -22,7 +22,7 @@ export type RegistryDeps = {
   store: RegistryStore;
   ledger: Ledger;
   control: ControlState;
-  upstreams: Upstreams;
+  upstreams: Pick<Upstreams, "offered" | "probe">;
   policyEngine: PolicyEngine;
   now: () => Date;
 };

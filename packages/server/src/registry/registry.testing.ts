@@ -24,7 +24,7 @@ export type TestRegistry = {
 /** A registry with everything real about it but its upstreams, unless they are given. */
 export async function openRegistry(
   test: TestDatabase & LedgerParts,
-  upstreams: Upstreams & Partial<TestUpstreams> = testUpstreams(),
+  upstreams: Pick<Upstreams, "offered" | "probe"> & Partial<TestUpstreams> = testUpstreams(),
 ): Promise<TestRegistry> {
   let ticks = 0;
   async function replica(engine: PolicyEngine = createCedarEngine()) {
@@ -56,7 +56,7 @@ export async function openRegistry(
   };
 }
 
-export type TestUpstreams = Upstreams & {
+export type TestUpstreams = Pick<Upstreams, "offered" | "probe"> & {
   /** What each upstream offers; without an entry it is down. Change it to make it drift. */
   offers: Map<string, OfferedTool[]>;
   /** Specifications that were started to be asked. */
@@ -79,8 +79,6 @@ export function testUpstreams(offers: Record<string, OfferedTool[]> = { helpdesk
       probed.push(spec);
       return offered(spec.name);
     },
-    call: async () => ({ content: [] }),
-    health: () => [],
   };
 }
 

@@ -1,5 +1,5 @@
 import type { Json, JsonObject, TextChange, ToolDifference } from "@remit/contract";
-import { qualifiedToolName } from "@remit/contract";
+import { isReservedToolName, qualifiedToolName, reservedToolPrefix } from "@remit/contract";
 import { asJson, readOffer, showHidden, pinnedTool } from "@remit/core";
 import type { Registry, ToolHead } from "@remit/core";
 import type { OfferedTool } from "../upstream/upstreams.ts";
@@ -14,13 +14,15 @@ export function differenceOf(tool: string, head: ToolHead): ToolDifference | nul
 
 /** A tool that an upstream offers and nobody registered. It can never be called. */
 export function newToolDifference(upstream: string, offer: OfferedTool): ToolDifference {
-  const head = { pin: null, ...readOffer(offer, hashText) };
+  const reserved = isReservedToolName(offer.name) ? `names that begin with ${reservedToolPrefix} are reserved` : null;
+  const read = readOffer(offer, hashText);
+  const head = { pin: null, ...read, refusal: reserved ?? read.refusal };
   return describe(showHidden(qualifiedToolName(upstream, offer.name)), "new", head);
 }
 
 /** Upstreams' tools that no document registers. */
 export function unregistered(registry: Registry, upstream: string, offers: readonly OfferedTool[]): OfferedTool[] {
-  return offers.filter(({ name }) => !registry.tools.has(qualifiedToolName(upstream, name)));
+  return offers.filter(({ name }) => isReservedToolName(name) || !registry.tools.has(qualifiedToolName(upstream, name)));
 }
 
 function describe(tool: string, state: ToolDifference["state"], { pin, offered, refusal }: ToolHead): ToolDifference {

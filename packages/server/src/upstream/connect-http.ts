@@ -1,8 +1,9 @@
+import type { JSONRPCMessage } from "@modelcontextprotocol/client";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
-import type { UpstreamSpec } from "@remit/contract";
+import type { JsonObject, UpstreamSpec } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import { Agent } from "undici";
-import { ownEnvelope, statelessVersion } from "../mcp/mcp-protocol.ts";
+import { enveloped, statelessVersion } from "../mcp/mcp-protocol.ts";
 import type { ConnectDeps, Connection } from "./connection.ts";
 import { openHttpChannel } from "./http-channel.ts";
 import { printable } from "./stderr-ring.ts";
@@ -16,7 +17,7 @@ export async function connectHttp(spec: UpstreamSpec, deps: ConnectDeps): Promis
   if (spec.transport.type !== "http") throw new Error(`upstream ${spec.name} is not an HTTP upstream`);
   const url = new URL(spec.transport.url);
   const log = deps.logger.child({ upstream: spec.name });
-  const client = createUpstreamClient("auto");
+  const client = createUpstreamClient(deps.client === undefined ? "auto" : "legacy", deps.client?.capabilities ?? {});
   client.onError((error) => log.debug({ err: error }, "upstream connection reported an error"));
   const transport = new StreamableHTTPClientTransport(url, {
     // A redirect could carry a call to where nobody has registered anything.
@@ -59,22 +60,28 @@ export async function connectHttp(spec: UpstreamSpec, deps: ConnectDeps): Promis
 
   const protocolVersion = client.protocolVersion();
   const stateless = protocolVersion === statelessVersion;
-  const channel = openHttpChannel({ upstream: spec.name, url, dispatcher, protocolVersion, sessionId: transport.sessionId });
+  const exclusive = deps.client !== undefined;
+  const channel = openHttpChannel({ upstream: spec.name, url, dispatcher, protocolVersion, sessionId: transport.sessionId, exclusive });
+  const toClient = transport.onmessage;
+  // The stream that belongs to no request is the SDK's; what is asked on it is for us to answer, and what is told is for both.
+  const hear = (message: JSONRPCMessage): void => {
+    if ("method" in message) channel.receive({ ...message } as JsonObject);
+    if (!("method" in message) || !("id" in message)) toClient?.(message);
+  };
+  // The SDK's transports are no event targets.
+  Object.assign(transport, { onmessage: hear });
 
   return {
     protocolVersion,
-    request: (method, params, signal, headers) =>
-      channel.request(
-        method,
-        stateless ? { ...params, _meta: { ...(params["_meta"] as object | undefined), ...ownEnvelope } } : params,
-        signal,
-        headers,
-      ),
+    capabilities: client.capabilities(),
+    speaksHandshake: client.speaksHandshake(),
+    request: (method, params, options) => channel.request(method, stateless ? enveloped(params, options.capabilities) : params, options),
+    notify: (method, params) => channel.notify(method, params),
     onClosed(listener) {
       if (closed === null) closedListeners.push(listener);
       else listener(closed);
     },
-    onToolsChanged: (listener) => client.onToolsChanged(listener),
+    onNotification: (listener) => channel.onNotification(listener),
     stderr: () => [],
     close: () => close("it was closed"),
   };

@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import type { UpstreamSpec } from "@remit/contract";
 import { RemitError } from "@remit/contract";
-import { ownEnvelope, statelessVersion } from "../mcp/mcp-protocol.ts";
+import { enveloped, statelessVersion } from "../mcp/mcp-protocol.ts";
 import { childEnvironment } from "./child-environment.ts";
 import { startChild } from "./child-process.ts";
 import type { ConnectDeps, Connection } from "./connection.ts";
@@ -15,6 +15,7 @@ import { createUpstreamClient } from "./upstream-client.ts";
  * @throws RemitError `upstream-unavailable` | `upstream-timeout` | `invalid-configuration`, with its last words as issues
  */
 export async function connectStdio(spec: UpstreamSpec, deps: ConnectDeps): Promise<Connection> {
+  if (deps.client !== undefined) return await open(spec, deps, "legacy");
   const known = deps.era.get(spec.name);
   if (known !== undefined) return await open(spec, deps, known);
   try {
@@ -43,13 +44,16 @@ async function open(spec: UpstreamSpec, deps: ConnectDeps, negotiation: Negotiat
   child.onStderr((chunk) => stderr.push(chunk));
   let ended: string | null = null;
   const closedListeners: ((reason: string) => void)[] = [];
-  const channel = openStdioChannel(spec.name, child, (what) => log.warn({ pid: child.pid }, `upstream ${what}`));
+  const channel = openStdioChannel(spec.name, child, {
+    exclusive: deps.client !== undefined,
+    onNoise: (what) => log.warn({ pid: child.pid }, `upstream ${what}`),
+  });
   child.onEnded((how) => {
     ended = how;
     for (const listener of closedListeners) listener(how);
   });
 
-  const client = createUpstreamClient(negotiation);
+  const client = createUpstreamClient(negotiation, deps.client?.capabilities ?? {});
   client.onError((error) => log.debug({ err: error }, "upstream connection reported an error"));
   const giveUp = () => void child.stop();
   deps.signal.addEventListener("abort", giveUp, { once: true });
@@ -72,21 +76,19 @@ async function open(spec: UpstreamSpec, deps: ConnectDeps, negotiation: Negotiat
   }
   const protocolVersion = client.protocolVersion();
   const stateless = protocolVersion === statelessVersion;
-  deps.era.set(spec.name, stateless ? "auto" : "legacy");
+  if (deps.client === undefined) deps.era.set(spec.name, stateless ? "auto" : "legacy");
 
   return {
     protocolVersion,
-    request: (method, params, signal) =>
-      channel.request(
-        method,
-        stateless ? { ...params, _meta: { ...(params["_meta"] as object | undefined), ...ownEnvelope } } : params,
-        signal,
-      ),
+    capabilities: client.capabilities(),
+    speaksHandshake: client.speaksHandshake(),
+    request: (method, params, options) => channel.request(method, stateless ? enveloped(params, options.capabilities) : params, options),
+    notify: (method, params) => channel.notify(method, params),
     onClosed(listener) {
       if (ended === null) closedListeners.push(listener);
       else listener(ended);
     },
-    onToolsChanged: (listener) => client.onToolsChanged(listener),
+    onNotification: (listener) => channel.onNotification(listener),
     stderr: () => stderr.lines(),
     close: () => child.stop(),
   };

@@ -2,23 +2,47 @@ import type { JsonObject } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import type { Logger } from "pino";
 import type { Outbound } from "../outbound/outbound.ts";
+import { rpcCodes } from "../mcp/mcp-protocol.ts";
+import { RpcError } from "../mcp/rpc-error.ts";
 import { printable } from "./stderr-ring.ts";
+
+/** What an upstream asks of its client in mid-call. */
+export type ServerRequest = { method: string; params: JsonObject };
+
+export type RequestOptions = {
+  signal: AbortSignal;
+  /** For transports that have headers. */
+  headers?: Readonly<Record<string, string>> | undefined;
+  /** What the client behind this request can be asked for, as the stateless revision says it. Default: nothing. */
+  capabilities?: JsonObject;
+  /** Whether to be told of progress. */
+  progress?: boolean;
+  /** Told what the upstream says in the course of this request: progress, log messages. */
+  onNotification?: ((method: string, params: JsonObject) => void) | undefined;
+  /** Answers what it asks in the course of this request; a thrown `RpcError` is its answer too. Default: it is refused. */
+  onServerRequest?: ((request: ServerRequest, signal: AbortSignal) => Promise<JsonObject>) | undefined;
+};
 
 /** One live connection to an upstream, past its handshake. */
 export type Connection = {
   protocolVersion: string;
+  /** What the upstream says that it can do. */
+  capabilities: JsonObject;
+  /** Whether it can be shaken hands with, also where it speaks the stateless revision here. */
+  speaksHandshake: boolean;
   /**
    * Sends one request and gives back its result as it came, nothing added and nothing taken away.
    * Aborting cancels it at the upstream too and rejects with the signal's reason.
-   * @param headers for transports that have headers
-   * @throws RemitError `upstream-unavailable` (nothing was sent) | `upstream-error` (it answered with an error) |
+   * @throws RemitError `upstream-unavailable` (nothing was sent) | `upstream-error` (it answered with an error, which is the cause) |
    *   `outcome-unknown` (it was sent, and the connection ended before an answer)
    */
-  request(method: string, params: JsonObject, signal: AbortSignal, headers?: Readonly<Record<string, string>>): Promise<JsonObject>;
+  request(method: string, params: JsonObject, options: RequestOptions): Promise<JsonObject>;
+  /** Tells without waiting. */
+  notify(method: string, params: JsonObject): void;
   /** Told once when the connection is no more, with the reason in words. */
   onClosed(listener: (reason: string) => void): void;
-  /** Told when the upstream says that its tools have changed. */
-  onToolsChanged(listener: () => void): void;
+  /** Told what the upstream says beside all requests: that a list has changed, that a resource was updated. */
+  onNotification(listener: (method: string, params: JsonObject) => void): void;
   stderr(): string[];
   close(): Promise<void>;
 };
@@ -39,6 +63,8 @@ export type ConnectDeps = {
   signal: AbortSignal;
   /** Which upstreams are known to need the handshake, kept over reconnections. */
   era: Map<string, "auto" | "legacy">;
+  /** A connection for one client alone, by the handshake: the upstream may ask that client for these. Absent: for all, asking nobody. */
+  client?: { capabilities: JsonObject };
 };
 
 /** No message of an upstream may be larger. Bytes. */
@@ -47,14 +73,21 @@ export const maxMessageBytes = 10 * 1024 * 1024;
 /** The id of our own requests starts here, far above those of the SDK on the same connection. */
 export const firstRequestId = 1_000_000;
 
+/** Parameters with our own id as the progress token: one that no other call on the connection has. */
+export function withProgress(params: JsonObject, id: number, { progress }: RequestOptions): JsonObject {
+  if (progress !== true) return params;
+  return { ...params, _meta: { ...(params["_meta"] as JsonObject | undefined), progressToken: id } };
+}
+
 /** What a JSON-RPC response says, as a result or as an error that names the upstream. */
 export function resultOfResponse(upstream: string, response: JsonObject): JsonObject | RemitError {
   const error = response["error"];
   if (error !== undefined) {
-    const { code, message } = isObject(error) ? error : {};
+    const { code, message, data } = isObject(error) ? error : {};
     const text = typeof message === "string" ? printable(message).slice(0, 1_000) : "no message";
     const number = typeof code === "number" ? ` ${code}` : "";
-    return new RemitError("upstream-error", `upstream "${upstream}" answered with error${number}: ${text}`);
+    const cause = new RpcError(Number.isSafeInteger(code) ? (code as number) : rpcCodes.internalError, text, data);
+    return new RemitError("upstream-error", `upstream "${upstream}" answered with error${number}: ${text}`, { cause });
   }
   const result = response["result"];
   return isObject(result) ? result : new RemitError("upstream-error", `upstream "${upstream}" answered with neither a result nor an error`);

@@ -2,8 +2,10 @@ import type { JsonObject } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import type { Dispatcher } from "undici";
 import { encodeHeaderValue } from "../mcp/header-value.ts";
-import { rpcCodes, statelessVersion } from "../mcp/mcp-protocol.ts";
-import { firstRequestId, isObject, maxMessageBytes, resultOfResponse } from "./connection.ts";
+import { namedBy, statelessVersion } from "../mcp/mcp-protocol.ts";
+import type { RequestOptions } from "./connection.ts";
+import { firstRequestId, isObject, maxMessageBytes, resultOfResponse, withProgress } from "./connection.ts";
+import { createSideTraffic } from "./side-traffic.ts";
 import { notConnected } from "./not-connected.ts";
 import { createSseReader } from "./sse-reader.ts";
 import { printable } from "./stderr-ring.ts";
@@ -11,7 +13,11 @@ import { printable } from "./stderr-ring.ts";
 /** Our own requests to a Streamable HTTP upstream: one POST each, its answer handed over as it came. */
 export type HttpChannel = {
   /** @throws SessionExpired when the upstream has forgotten the session: nothing was done, and it is to be connected anew. */
-  request(method: string, params: JsonObject, signal: AbortSignal, headers?: Readonly<Record<string, string>>): Promise<JsonObject>;
+  request(method: string, params: JsonObject, options: RequestOptions): Promise<JsonObject>;
+  notify(method: string, params: JsonObject): void;
+  /** What came on the stream that belongs to no request. */
+  receive(message: JsonObject): void;
+  onNotification(listener: (method: string, params: JsonObject) => void): void;
 };
 
 /** The upstream refused a request because it no longer knows our session. */
@@ -23,6 +29,8 @@ type ChannelOptions = {
   dispatcher: Dispatcher;
   protocolVersion: string;
   sessionId: string | undefined;
+  /** Whether the connection is one client's alone. */
+  exclusive: boolean;
 };
 
 export function openHttpChannel(options: ChannelOptions): HttpChannel {
@@ -36,6 +44,7 @@ export function openHttpChannel(options: ChannelOptions): HttpChannel {
     ...(sessionId === undefined ? {} : { "mcp-session-id": sessionId }),
   };
   let nextId = firstRequestId;
+  const side = createSideTraffic({ exclusive: options.exclusive, answer: tell });
 
   function post(message: JsonObject, headers: Record<string, string>, signal: AbortSignal | null): Promise<Dispatcher.ResponseData> {
     return dispatcher.request({ ...target, headers, body: JSON.stringify(message), signal });
@@ -49,36 +58,32 @@ export function openHttpChannel(options: ChannelOptions): HttpChannel {
     );
   }
 
-  async function answerOf(response: Dispatcher.ResponseData, id: number): Promise<JsonObject> {
+  async function answerOf(response: Dispatcher.ResponseData, id: number, requested: RequestOptions): Promise<JsonObject> {
     const type = String(response.headers["content-type"] ?? "")
       .split(";")[0]
       ?.trim()
       .toLowerCase();
-    if (type === "text/event-stream") return await answerInStream(response, id);
+    if (type === "text/event-stream") return await answerInStream(response, id, requested);
     const message = parse(await textOf(response));
     if (type === "application/json" && message?.["id"] === id) return message;
     if (response.statusCode >= 400 && message?.["error"] !== undefined) return message;
     throw refused(`answered HTTP ${response.statusCode} without an answer to the request`);
   }
 
-  async function answerInStream(response: Dispatcher.ResponseData, id: number): Promise<JsonObject> {
+  async function answerInStream(response: Dispatcher.ResponseData, id: number, requested: RequestOptions): Promise<JsonObject> {
     let answer: JsonObject | null = null;
     const reader = createSseReader((data) => {
       const message = parse(data);
-      if (message === null) return;
-      const asks = message["method"] !== undefined && message["id"] !== undefined;
-      // Nothing may be asked back: no sampling, no elicitation, no roots. Silence would only hold up the call.
-      if (asks)
-        tell({ jsonrpc: "2.0", id: message["id"] ?? null, error: { code: rpcCodes.methodNotFound, message: "Remit answers no requests" } });
+      if (message === null || answer !== null) return;
+      if (message["method"] !== undefined) side.receive(message, requested);
       else if (message["id"] === id) answer = message;
     });
     const decoder = new TextDecoder();
-    let bytes = 0;
     for await (const chunk of response.body as AsyncIterable<Buffer>) {
-      bytes += chunk.length;
-      if (bytes > maxMessageBytes) throw refused(`answered with more than ${maxMessageBytes / 1024 / 1024} MB; the answer was dropped`);
       reader.push(decoder.decode(chunk, { stream: true }));
       if (answer !== null) break;
+      if (reader.buffered() > maxMessageBytes)
+        throw refused(`answered with more than ${maxMessageBytes / 1024 / 1024} MB; the answer was dropped`);
     }
     if (answer === null) throw unknown("it closed its stream without an answer");
     return answer;
@@ -104,13 +109,18 @@ export function openHttpChannel(options: ChannelOptions): HttpChannel {
   }
 
   return {
-    async request(method, params, signal, parameterHeaders) {
+    notify: (method, params) => tell({ jsonrpc: "2.0", method, params }),
+    receive: (message) => side.receive(message),
+    onNotification: (listener) => side.onNotification(listener),
+    async request(method, params, requested) {
+      const { signal } = requested;
       signal.throwIfAborted();
       const id = nextId;
       nextId += 1;
-      const headers = stateless ? { ...common, "mcp-method": method, ...nameHeader(params), ...parameterHeaders } : common;
+      const headers = stateless ? { ...common, "mcp-method": method, ...nameHeader(method, params), ...requested.headers } : common;
+      const untrack = side.track(id, requested);
       try {
-        const response = await post({ jsonrpc: "2.0", id, method, params }, headers, signal);
+        const response = await post({ jsonrpc: "2.0", id, method, params: withProgress(params, id, requested) }, headers, signal);
         const status = response.statusCode;
         if (status === 404 && sessionId !== undefined) {
           await response.body.dump();
@@ -124,7 +134,7 @@ export function openHttpChannel(options: ChannelOptions): HttpChannel {
           await response.body.dump();
           throw refused(`does not let Remit in (HTTP ${status})`);
         }
-        const outcome = resultOfResponse(upstream, await answerOf(response, id));
+        const outcome = resultOfResponse(upstream, await answerOf(response, id, requested));
         if (RemitError.is(outcome)) throw outcome;
         return outcome;
       } catch (error) {
@@ -142,13 +152,16 @@ export function openHttpChannel(options: ChannelOptions): HttpChannel {
           });
         }
         throw unknown(`its connection broke (${text})`);
+      } finally {
+        untrack();
       }
     },
   };
 }
 
-function nameHeader(params: JsonObject): Record<string, string> {
-  const name = params["name"];
+/** MCP 2026-07-28, Streamable HTTP, Standard Request Headers. */
+function nameHeader(method: string, params: JsonObject): Record<string, string> {
+  const name = params[namedBy.get(method) ?? "name"];
   return typeof name === "string" ? { "mcp-name": encodeHeaderValue(name) } : {};
 }
 

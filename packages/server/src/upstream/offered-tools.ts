@@ -12,7 +12,7 @@ export async function listOfferedTools(upstream: string, connection: Connection,
   const cursors = new Set<string>();
   let cursor: string | undefined;
   do {
-    const page = await connection.request("tools/list", cursor === undefined ? {} : { cursor }, signal);
+    const page = await connection.request("tools/list", cursor === undefined ? {} : { cursor }, { signal });
     const listed = page["tools"];
     if (!Array.isArray(listed)) throw refused(upstream, "lists no tools: its answer has no array `tools`");
     for (const [index, raw] of listed.entries()) tools.push(parseTool(upstream, raw, index));

@@ -1,23 +1,31 @@
 /** Cuts a `text/event-stream` (WHATWG HTML, 9.2) into the data of its events. Only `message` events are told. */
-export type SseReader = { push(text: string): void };
+export type SseReader = {
+  push(text: string): void;
+  /** Characters of an event that has not ended yet. */
+  buffered(): number;
+};
 
 export function createSseReader(onData: (data: string) => void): SseReader {
   let rest = "";
   let event = "";
   let data: string[] = [];
+  let length = 0;
 
   function line(text: string): void {
     if (text === "") {
       if (data.length > 0 && (event === "" || event === "message")) onData(data.join("\n"));
       event = "";
       data = [];
+      length = 0;
       return;
     }
     const colon = text.indexOf(":");
     const field = colon === -1 ? text : text.slice(0, colon);
     const value = colon === -1 ? "" : text.slice(text[colon + 1] === " " ? colon + 2 : colon + 1);
-    if (field === "data") data.push(value);
-    else if (field === "event") event = value;
+    if (field === "data") {
+      data.push(value);
+      length += value.length + 1;
+    } else if (field === "event") event = value;
   }
 
   return {
@@ -31,5 +39,6 @@ export function createSseReader(onData: (data: string) => void): SseReader {
         match = /\r\n|\n|\r(?!$)/.exec(rest);
       }
     },
+    buffered: () => rest.length + length,
   };
 }

@@ -3,8 +3,10 @@ import { JSONRPCMessageSchema } from "@modelcontextprotocol/core";
 import type { JsonObject } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import type { Child } from "./child-process.ts";
-import { firstRequestId, isObject, maxMessageBytes, resultOfResponse } from "./connection.ts";
+import type { RequestOptions } from "./connection.ts";
+import { firstRequestId, isObject, maxMessageBytes, resultOfResponse, withProgress } from "./connection.ts";
 import { createLineReader } from "./line-reader.ts";
+import { createSideTraffic } from "./side-traffic.ts";
 import { printable } from "./stderr-ring.ts";
 
 /**
@@ -13,16 +15,26 @@ import { printable } from "./stderr-ring.ts";
  */
 export type StdioChannel = {
   transport: Transport;
-  request(method: string, params: JsonObject, signal: AbortSignal): Promise<JsonObject>;
+  request(method: string, params: JsonObject, options: RequestOptions): Promise<JsonObject>;
+  notify(method: string, params: JsonObject): void;
+  onNotification(listener: (method: string, params: JsonObject) => void): void;
 };
 
 type Pending = { settle(outcome: JsonObject | RemitError): void };
 
-/** @param onNoise told what the child wrote that is no answer to anything */
-export function openStdioChannel(upstream: string, child: Child, onNoise: (what: string) => void): StdioChannel {
+/**
+ * @param exclusive whether the child serves one client alone
+ * @param onNoise told what the child wrote that is no answer to anything
+ */
+export function openStdioChannel(
+  upstream: string,
+  child: Child,
+  { exclusive, onNoise }: { exclusive: boolean; onNoise: (what: string) => void },
+): StdioChannel {
   const pending = new Map<number, Pending>();
   let nextId = firstRequestId;
   let ended: string | null = null;
+  const side = createSideTraffic({ exclusive, answer: (message) => void child.write(`${JSON.stringify(message)}\n`) });
 
   // `pid` and `stderr` tell the SDK that this is a stdio transport: silence then means an old server, not an outage.
   const transport: Transport & { pid: number; stderr: null } = {
@@ -53,8 +65,10 @@ export function openStdioChannel(upstream: string, child: Child, onNoise: (what:
       return;
     }
     const parsed = JSONRPCMessageSchema.safeParse(message);
-    if (parsed.success) transport.onmessage?.(parsed.data);
-    else onNoise("wrote a message that is no valid JSON-RPC");
+    if (!parsed.success) return onNoise("wrote a message that is no valid JSON-RPC");
+    // What is asked is answered by us alone. What is told, the SDK hears too: it knows of lists that it asked to be told of.
+    if (message["method"] !== undefined) side.receive(message);
+    if (message["method"] === undefined || id === undefined) transport.onmessage?.(parsed.data);
   }
 
   function receiveOverlong(beginning: string, end: string): void {
@@ -81,14 +95,19 @@ export function openStdioChannel(upstream: string, child: Child, onNoise: (what:
 
   return {
     transport,
-    request(method, params, signal) {
+    notify: (method, params) => void child.write(`${JSON.stringify({ jsonrpc: "2.0", method, params })}\n`),
+    onNotification: (listener) => side.onNotification(listener),
+    request(method, params, options) {
+      const { signal } = options;
       signal.throwIfAborted();
       if (ended !== null) throw unavailable(upstream, ended);
       const id = nextId;
       nextId += 1;
+      const untrack = side.track(id, options);
       return new Promise((resolve, reject) => {
         const aborted = () => {
           pending.delete(id);
+          untrack();
           const cancelled = {
             jsonrpc: "2.0",
             method: "notifications/cancelled",
@@ -100,13 +119,14 @@ export function openStdioChannel(upstream: string, child: Child, onNoise: (what:
         pending.set(id, {
           settle(outcome) {
             pending.delete(id);
+            untrack();
             signal.removeEventListener("abort", aborted);
             if (RemitError.is(outcome)) reject(outcome);
             else resolve(outcome);
           },
         });
         signal.addEventListener("abort", aborted, { once: true });
-        if (!child.write(`${JSON.stringify({ jsonrpc: "2.0", id, method, params })}\n`)) {
+        if (!child.write(`${JSON.stringify({ jsonrpc: "2.0", id, method, params: withProgress(params, id, options) })}\n`)) {
           pending.get(id)?.settle(unavailable(upstream, "its stdin is closed"));
         }
       });

@@ -1,23 +1,30 @@
 import type { JsonObject, ToolResult, UpstreamSpec } from "@remit/contract";
-import { RemitError } from "@remit/contract";
+import { operationNamed, RemitError } from "@remit/contract";
 import { statelessVersion } from "../mcp/mcp-protocol.ts";
 import { headerParameters, parameterHeaders } from "../mcp/header-parameters.ts";
 import { connectOpenApi } from "../openapi/connect-openapi.ts";
 import type { BackoffOptions } from "./backoff.ts";
 import { backoffDelay } from "./backoff.ts";
 import { createBulkhead } from "./bulkhead.ts";
+import { createClientLanes } from "./client-lanes.ts";
 import { connectHttp } from "./connect-http.ts";
 import { connectStdio } from "./connect-stdio.ts";
-import type { ConnectDeps, Connection } from "./connection.ts";
+import type { ConnectDeps, Connection, RequestOptions } from "./connection.ts";
 import { SessionExpired } from "./http-channel.ts";
 import { listOfferedTools } from "./offered-tools.ts";
-import { toolResultOf } from "./tool-result.ts";
-import type { OfferedTool, UpstreamCall, UpstreamHealth } from "./upstreams.ts";
+import { operationResultOf, toolResultOf } from "./tool-result.ts";
+import type { ListMethod, OfferedTool, UpstreamCall, UpstreamHealth, UpstreamNotice } from "./upstreams.ts";
+import { createWatches } from "./watches.ts";
 
 /** One upstream that is kept connected: when its connection ends it is connected again, after a growing wait. */
 export type SupervisedUpstream = {
   offered(): Promise<OfferedTool[]>;
   call(call: UpstreamCall): Promise<ToolResult>;
+  list(method: ListMethod, cursor: string | null): Promise<JsonObject | null>;
+  capabilities(): JsonObject | null;
+  watch(uri: string): Promise<() => void>;
+  /** The client of that lane has gone. */
+  endLane(lane: string): void;
   health(): UpstreamHealth;
   /** Takes over limits that need no new connection. */
   adjust(spec: UpstreamSpec): void;
@@ -25,13 +32,14 @@ export type SupervisedUpstream = {
   stop(drainMs: number): Promise<void>;
 };
 
-export type SuperviseDeps = Omit<ConnectDeps, "signal" | "era"> & {
+export type SuperviseDeps = Omit<ConnectDeps, "signal" | "era" | "client"> & {
   now: () => Date;
   /** In [0, 1). */
   random: () => number;
   backoff: BackoffOptions;
   /** Told after every connection and every change what it offers now. */
   onOffered: (upstream: string, tools: readonly OfferedTool[]) => void;
+  onNotice: (notice: UpstreamNotice) => void;
 };
 
 type State =
@@ -67,6 +75,11 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
   const stopping = new AbortController();
   let stopped = false;
   const idle: (() => void)[] = [];
+  let announcing: NodeJS.Timeout | undefined;
+  const lanes = createClientLanes(name, (capabilities, signal) =>
+    connectUpstream(spec, { ...deps, era, signal, client: { capabilities } }),
+  );
+  const watches = createWatches(name, (error) => log.warn({ err: error }, "upstream does not tell of a resource any more"));
 
   function enter(next: State): void {
     state = next;
@@ -88,11 +101,21 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
     enter({ type: "ready", connection });
     lastError = null;
     log.info({ protocolVersion: connection.protocolVersion, restarts }, "upstream is ready");
-    connection.onToolsChanged(() => void announce(connection));
+    connection.onNotification((method, params) => {
+      if (method === "notifications/tools/list_changed") announceSoon(connection);
+      deps.onNotice({ upstream: name, method, params });
+    });
     connection.onClosed((reason) => {
       if (state.type === "ready" && state.connection === connection) down(reason, connection.stderr());
     });
+    watches.renew(connection);
     void announce(connection);
+  }
+
+  /** Many changes in a row are listed once. */
+  function announceSoon(connection: Connection): void {
+    clearTimeout(announcing);
+    announcing = setTimeout(() => void announce(connection), announceAfterMs);
   }
 
   function down(reason: string, stderr: readonly string[]): void {
@@ -140,22 +163,63 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
   }
 
   /** Sends on the connection that stands; sends once more only where the upstream has refused to look at the request at all. */
-  async function send(method: string, params: JsonObject, signal: AbortSignal, headers?: Record<string, string>): Promise<JsonObject> {
-    const connection = await connected(signal);
+  async function send(method: string, params: JsonObject, options: RequestOptions): Promise<JsonObject> {
+    const connection = await connected(options.signal);
     try {
-      return await connection.request(method, params, signal, headers);
+      return await connection.request(method, params, options);
     } catch (error) {
       const expired = error instanceof SessionExpired;
       if (expired || (RemitError.is(error) && error.code === "upstream-unavailable")) reconnect(connection, expired);
       if (!expired) throw error;
     }
-    const renewed = await connected(signal);
+    const renewed = await connected(options.signal);
     try {
-      return await renewed.request(method, params, signal, headers);
+      return await renewed.request(method, params, options);
     } catch (error) {
       if (!(error instanceof SessionExpired)) throw error;
       throw new RemitError("upstream-error", `upstream "${name}" forgets its sessions; nothing was done`, { cause: error });
     }
+  }
+
+  /** Sends an action: on the connection of all, or on the client's own where the upstream may ask it something by the handshake. */
+  async function act(call: UpstreamCall, clock: Clock): Promise<ToolResult> {
+    const operation = operationNamed(call.tool);
+    if (operation?.asks === "client") {
+      throw new RemitError("upstream-unavailable", `what upstream "${name}" asked can no longer be answered: its call has ended`);
+    }
+    const { relay, continuation } = call;
+    const { signal } = clock;
+    const meta: JsonObject = { ...relay?.meta };
+    if (call.traceparent !== undefined) meta["traceparent"] = call.traceparent;
+    const params: JsonObject = {
+      ...(operation === null ? { name: call.tool, arguments: call.arguments } : call.arguments),
+      ...continuation,
+      ...(Object.keys(meta).length === 0 ? {} : { _meta: meta }),
+    };
+    const connection = await connected(signal);
+    const stateless = connection.protocolVersion === statelessVersion;
+    const method = operation?.method ?? "tools/call";
+    const options: RequestOptions = { signal, headers: headersOf(call, stateless) };
+    let raw: JsonObject;
+    if (relay === undefined) raw = await send(method, params, options);
+    else {
+      options.progress = relay.progress;
+      options.onNotification = (told, said) => relay.onNotification(told, said);
+      const asks = Object.keys(relay.capabilities).length > 0;
+      if (asks && connection.speaksHandshake && (!stateless || (!relay.stateless && continuation === undefined))) {
+        // A person who is asked takes longer than any upstream may.
+        options.onServerRequest = async (request, asking) => {
+          const resume = clock.pause();
+          try {
+            return await relay.ask(request, asking);
+          } finally {
+            resume();
+          }
+        };
+        raw = await lanes.request(method, params, options, relay);
+      } else raw = await send(method, params, stateless ? { ...options, capabilities: relay.capabilities } : options);
+    }
+    return operation === null ? toolResultOf(name, raw) : operationResultOf(name, raw);
   }
 
   function reconnect(broken: Connection, atOnce: boolean): void {
@@ -166,23 +230,27 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
   }
 
   /** Runs `work` under a deadline; the signal it is given ends with the caller's or with the time. */
-  async function bounded<Result>(
-    timeoutMs: number,
-    signal: AbortSignal | null,
-    work: (signal: AbortSignal) => Promise<Result>,
-  ): Promise<Result> {
+  async function bounded<Result>(timeoutMs: number, signal: AbortSignal | null, work: (clock: Clock) => Promise<Result>): Promise<Result> {
     const ending = new AbortController();
     const cancel = () =>
       ending.abort(new RemitError("cancelled", `the call to upstream "${name}" was cancelled`, { cause: signal?.reason }));
     if (signal?.aborted === true) cancel();
     signal?.addEventListener("abort", cancel, { once: true });
-    const deadline = setTimeout(
-      () => ending.abort(new RemitError("upstream-timeout", `upstream "${name}" did not answer within ${timeoutMs} ms`)),
-      timeoutMs,
-    );
+    const late = () => ending.abort(new RemitError("upstream-timeout", `upstream "${name}" did not answer within ${timeoutMs} ms`));
+    let deadline = setTimeout(late, timeoutMs);
+    let paused = 0;
+    const pause = () => {
+      paused += 1;
+      clearTimeout(deadline);
+      return () => {
+        paused -= 1;
+        if (paused === 0) deadline = setTimeout(late, timeoutMs);
+      };
+    };
     try {
-      return await work(ending.signal);
+      return await work({ signal: ending.signal, pause });
     } finally {
+      paused = Number.NaN;
       clearTimeout(deadline);
       signal?.removeEventListener("abort", cancel);
     }
@@ -192,26 +260,36 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
 
   return {
     offered: () =>
-      bounded(spec.timeoutMs, null, async (signal) => {
+      bounded(spec.timeoutMs, null, async ({ signal }) => {
         const connection = await connected(signal);
         return await listOfferedTools(name, connection, signal);
       }),
 
+    list: (method, cursor) =>
+      bounded(spec.timeoutMs, null, async ({ signal }) => {
+        const connection = await connected(signal);
+        if (connection.capabilities[method.split("/")[0] ?? ""] === undefined) return null;
+        return await send(method, cursor === null ? {} : { cursor }, { signal });
+      }),
+
+    capabilities: () => (state.type === "ready" ? state.connection.capabilities : null),
+
+    watch: (uri) => bounded(spec.timeoutMs, null, async ({ signal }) => await watches.add(uri, await connected(signal), signal)),
+
+    endLane: (lane) => lanes.end(lane),
+
     call: (call) =>
-      bounded(call.timeoutMs, call.signal, async (signal) => {
+      bounded(call.timeoutMs, call.signal, async (clock) => {
         let release: () => void;
         try {
-          release = await bulkhead.enter(signal);
+          release = await bulkhead.enter(clock.signal);
         } catch (error) {
           if (!RemitError.is(error) || error.code !== "upstream-timeout") throw error;
           const message = `upstream "${name}" was busy with ${bulkhead.running()} calls for ${call.timeoutMs} ms; nothing was sent`;
           throw new RemitError("upstream-unavailable", message, { cause: error });
         }
         try {
-          const params: JsonObject = { name: call.tool, arguments: call.arguments };
-          if (call.traceparent !== undefined) params["_meta"] = { traceparent: call.traceparent };
-          const headers = headersOf(call);
-          return toolResultOf(name, await send("tools/call", params, signal, headers));
+          return await act(call, clock);
         } finally {
           release();
           if (bulkhead.running() === 0) for (const listener of idle.splice(0)) listener();
@@ -245,6 +323,7 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
         });
       }
       stopping.abort();
+      await lanes.close();
       const last = state;
       lastError = "it was stopped";
       enter({ type: "down", nextAttempt: null });
@@ -256,13 +335,17 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
     },
   };
 
-  function headersOf(call: UpstreamCall): Record<string, string> | undefined {
-    if (spec.transport.type !== "http") return undefined;
-    if (state.type === "ready" && state.connection.protocolVersion !== statelessVersion) return undefined;
+  function headersOf(call: UpstreamCall, stateless: boolean): Record<string, string> | undefined {
+    if (spec.transport.type !== "http" || !stateless) return undefined;
     const tool = tools.get(call.tool);
     return tool === undefined ? undefined : parameterHeaders(headerParameters(tool.inputSchema), call.arguments);
   }
 }
+
+/** A deadline that stands still while a person is asked. */
+type Clock = { signal: AbortSignal; pause: () => () => void };
+
+const announceAfterMs = 100;
 
 function stderrOf(error: unknown): string[] {
   return RemitError.is(error) ? error.issues.map((issue) => issue.message) : [];

@@ -9,7 +9,7 @@ import { defaultBackoff } from "./backoff.ts";
 import { listOfferedTools } from "./offered-tools.ts";
 import type { SuperviseDeps, SupervisedUpstream } from "./supervised-upstream.ts";
 import { connectUpstream, superviseUpstream } from "./supervised-upstream.ts";
-import type { OfferedTool, Upstreams } from "./upstreams.ts";
+import type { OfferedTool, UpstreamNotice, Upstreams } from "./upstreams.ts";
 
 export type UpstreamsDeps = {
   logger: Logger;
@@ -37,6 +37,7 @@ export type UpstreamFleet = Upstreams & {
 
 export function createUpstreams(deps: UpstreamsDeps): UpstreamFleet {
   const listeners: ((upstream: string, tools: readonly OfferedTool[]) => void)[] = [];
+  const noticed = new Set<(notice: UpstreamNotice) => void>();
   const members = new Map<string, { spec: UpstreamSpec; upstream: SupervisedUpstream }>();
   const leaving = new Set<Promise<void>>();
   const environment = deps.environment ?? process.env;
@@ -55,6 +56,9 @@ export function createUpstreams(deps: UpstreamsDeps): UpstreamFleet {
     backoff: deps.backoff ?? defaultBackoff,
     onOffered(upstream, tools) {
       for (const listener of listeners) listener(upstream, tools);
+    },
+    onNotice(notice) {
+      for (const listener of noticed) listener(notice);
     },
   };
   let stopped = false;
@@ -92,6 +96,16 @@ export function createUpstreams(deps: UpstreamsDeps): UpstreamFleet {
     onOffered: (listener) => void listeners.push(listener),
     offered: async (upstream) => await member(upstream).offered(),
     call: async (call) => await member(call.upstream).call(call),
+    list: async (upstream, method, cursor) => await member(upstream).list(method, cursor),
+    capabilities: (upstream) => members.get(upstream)?.upstream.capabilities() ?? null,
+    onNotice(listener) {
+      noticed.add(listener);
+      return () => void noticed.delete(listener);
+    },
+    watch: async (upstream, uri) => await member(upstream).watch(uri),
+    endLane(lane) {
+      for (const { upstream } of members.values()) upstream.endLane(lane);
+    },
     health: () => [...members.values()].map(({ upstream }) => upstream.health()),
 
     async probe(spec) {

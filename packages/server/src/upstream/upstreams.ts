@@ -1,3 +1,4 @@
+import type { Continuation, Relay } from "./relay.ts";
 import type { JsonObject, ToolResult, UpstreamSpec } from "@remit/contract";
 
 /** What an upstream says of one of its tools, as `tools/list` gives it. */
@@ -5,7 +6,7 @@ export type OfferedTool = { name: string; description: string; inputSchema: Json
 
 export type UpstreamCall = {
   upstream: string;
-  /** The upstream's own name of the tool. */
+  /** The upstream's own name of the tool, or a reserved one: an operation of the protocol. */
   tool: string;
   arguments: JsonObject;
   timeoutMs: number;
@@ -13,7 +14,16 @@ export type UpstreamCall = {
   signal: AbortSignal;
   /** W3C `traceparent`, passed on in `_meta`. */
   traceparent?: string;
+  /** The client's side; absent where none is there, as when a server carries out what people have granted. */
+  relay?: Relay;
+  continuation?: Continuation;
 };
+
+/** A list that an upstream keeps beside its tools. */
+export type ListMethod = "resources/list" | "resources/templates/list" | "prompts/list";
+
+/** That something of an upstream has changed, as it told. */
+export type UpstreamNotice = { upstream: string; method: string; params: JsonObject };
 
 export type UpstreamHealth = {
   upstream: string;
@@ -42,5 +52,21 @@ export type Upstreams = {
    *   `outcome-unknown` (it was sent, and the connection ended before an answer) | `upstream-timeout` | `cancelled`.
    */
   call(call: UpstreamCall): Promise<ToolResult>;
+  /**
+   * One page of a list, as the upstream gives it; null when it does not keep such a list.
+   * @throws RemitError as `offered`.
+   */
+  list(upstream: string, method: ListMethod, cursor: string | null): Promise<JsonObject | null>;
+  /** What an upstream says that it can do; null while it is not connected. */
+  capabilities(upstream: string): JsonObject | null;
+  /** Told what upstreams tell beside their answers. Returns what ends it. */
+  onNotice(listener: (notice: UpstreamNotice) => void): () => void;
+  /**
+   * Wants to be told when a resource is updated, as a notice. Returns what ends it.
+   * @throws RemitError as `offered`.
+   */
+  watch(upstream: string, uri: string): Promise<() => void>;
+  /** The client of that lane has gone: what was open for it alone is closed. */
+  endLane(lane: string): void;
   health(): UpstreamHealth[];
 };

@@ -1,0 +1,135 @@
+import type { JsonObject } from "@remit/contract";
+import { RemitError } from "@remit/contract";
+import { canonicalJson } from "@remit/core";
+import { metaKeys } from "../mcp/mcp-protocol.ts";
+import type { Connection, RequestOptions } from "./connection.ts";
+import { SessionExpired } from "./http-channel.ts";
+import type { Relay } from "./relay.ts";
+
+/**
+ * Connections of one client each, to an upstream that asks by the handshake's revisions: there a question names no request, so on a
+ * connection that many share nobody could say whose client is asked.
+ */
+export type ClientLanes = {
+  request(method: string, params: JsonObject, options: RequestOptions, relay: Relay): Promise<JsonObject>;
+  /** Closes what belongs to a client that has gone. */
+  end(lane: string): void;
+  close(): Promise<void>;
+};
+
+type Lane = {
+  owner: string;
+  key: string;
+  connecting: Promise<Connection>;
+  users: number;
+  level: string | null;
+  idle: NodeJS.Timeout | undefined;
+};
+
+const idleMs = 120_000;
+const maxLanes = 64;
+
+export function createClientLanes(
+  upstream: string,
+  connect: (capabilities: JsonObject, signal: AbortSignal) => Promise<Connection>,
+): ClientLanes {
+  const lanes = new Set<Lane>();
+  const closing = new AbortController();
+
+  function drop(lane: Lane): void {
+    if (!lanes.delete(lane)) return;
+    clearTimeout(lane.idle);
+    lane.connecting.then((connection) => connection.close()).catch(() => undefined);
+  }
+
+  function open(relay: Relay, key: string): Lane {
+    if (lanes.size >= maxLanes) {
+      const [idle] = [...lanes].filter((lane) => lane.users === 0);
+      if (idle === undefined) {
+        throw new RemitError(
+          "upstream-unavailable",
+          `upstream "${upstream}" has a connection open for each of ${maxLanes} clients, which is all it is given; nothing was sent`,
+        );
+      }
+      drop(idle);
+    }
+    const lane: Lane = {
+      owner: relay.lane,
+      key,
+      connecting: connect(relay.capabilities, closing.signal),
+      users: 0,
+      level: null,
+      idle: undefined,
+    };
+    lanes.add(lane);
+    lane.connecting.then(
+      (connection) => connection.onClosed(() => drop(lane)),
+      () => drop(lane),
+    );
+    return lane;
+  }
+
+  function enter(relay: Relay): Lane {
+    const key = canonicalJson([relay.lane, relay.stateless, relay.capabilities]);
+    // Calls of one session may share its connection. Without a session, what is asked could be for another call: one call at a time.
+    const free = [...lanes].find((lane) => lane.key === key && (!relay.stateless || lane.users === 0));
+    const lane = free ?? open(relay, key);
+    clearTimeout(lane.idle);
+    lane.users += 1;
+    return lane;
+  }
+
+  function leave(lane: Lane): void {
+    lane.users -= 1;
+    if (lane.users > 0 || !lanes.has(lane)) return;
+    lane.idle = setTimeout(() => drop(lane), idleMs);
+    lane.idle.unref();
+  }
+
+  async function once(method: string, params: JsonObject, options: RequestOptions, relay: Relay): Promise<JsonObject> {
+    const lane = enter(relay);
+    try {
+      const connection = await abortable(lane.connecting, options.signal);
+      const level = relay.meta[metaKeys.logLevel];
+      if (typeof level === "string" && level !== lane.level && connection.capabilities["logging"] !== undefined) {
+        lane.level = level;
+        await connection.request("logging/setLevel", { level }, { signal: options.signal });
+      }
+      return await connection.request(method, params, options);
+    } catch (error) {
+      if (error instanceof SessionExpired) drop(lane);
+      throw error;
+    } finally {
+      leave(lane);
+    }
+  }
+
+  return {
+    async request(method, params, options, relay) {
+      try {
+        return await once(method, params, options, relay);
+      } catch (error) {
+        if (!(error instanceof SessionExpired)) throw error;
+        return await once(method, params, options, relay);
+      }
+    },
+    end(owner) {
+      for (const lane of lanes) if (lane.owner === owner) drop(lane);
+    },
+    async close() {
+      closing.abort();
+      const open = [...lanes];
+      for (const lane of open) drop(lane);
+      await Promise.all(open.map(({ connecting }) => connecting.then((connection) => connection.close()).catch(() => undefined)));
+    },
+  };
+}
+
+async function abortable<Value>(value: Promise<Value>, signal: AbortSignal): Promise<Value> {
+  signal.throwIfAborted();
+  return await new Promise((resolve, reject) => {
+    const aborted = () => reject(signal.reason as Error);
+    signal.addEventListener("abort", aborted, { once: true });
+    value.then(resolve, reject).finally(() => signal.removeEventListener("abort", aborted));
+  });
+}
