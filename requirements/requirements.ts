@@ -111,6 +111,13 @@ export const requirements: readonly Requirement[] = [
     level: "N",
   },
   {
+    id: "CTL-23",
+    capability: "Service-to-service authentication",
+    promise:
+      "A client gets a token for a resource that it names, by an agent's secret or a person's consent, asked for each time; no token passes through.",
+    level: "N",
+  },
+  {
     id: "CTL-24",
     capability: "RBAC across agents and orchestration",
     promise: "People act by roles and agents by grants; each route says which it wants, and a lost role counts from the next request.",

@@ -8,6 +8,7 @@ export * from "./halt/halt.ts";
 export * from "./id/id.ts";
 export * from "./identity/agent-claims.ts";
 export * from "./identity/agent-secret.ts";
+export * from "./identity/consent.ts";
 export * from "./identity/identity.ts";
 export * from "./identity/login.ts";
 export * from "./json/json.ts";

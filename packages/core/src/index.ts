@@ -3,6 +3,7 @@ export * from "./decision/policy-request.ts";
 export * from "./decision/verdict.ts";
 export * from "./identity/agent-scopes.ts";
 export * from "./identity/admission.ts";
+export * from "./identity/consent-choices.ts";
 export * from "./identity/roles.ts";
 export * from "./ledger/checkpoint.ts";
 export * from "./ledger/entry-event.ts";

@@ -15,7 +15,7 @@ GRANT UPDATE (retired_at, last_used_at) ON agent_secret TO remit_app;
 
 -- What was taken back before it ended by itself; part of the control state. A row may go once every token that it can concern has expired.
 CREATE TABLE revocation (
-  kind text NOT NULL CHECK (kind IN ('token', 'run', 'secret', 'agent')),
+  kind text NOT NULL CHECK (kind IN ('token', 'run', 'secret', 'consent', 'agent')),
   name text NOT NULL,
   revoked_at timestamptz NOT NULL,
   forget_at timestamptz NOT NULL,

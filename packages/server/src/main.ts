@@ -25,7 +25,9 @@ import { createHalts } from "./halt/halt.service.ts";
 import { createHttpApp } from "./http/http-app.ts";
 import { newId } from "./id/new-id.ts";
 import { createIdentity, registerIdentityRoutes } from "./identity/identity.ts";
+import { createConsentStore } from "./identity/consent.postgres.ts";
 import { createIdentityStore } from "./identity/identity.postgres.ts";
+import { createOAuthRecords } from "./identity/oauth-records.postgres.ts";
 import { openMachineKey } from "./identity/machine-key.ts";
 import { createRefusalRecorder } from "./identity/refusal-recorder.ts";
 import { createKeyStore } from "./keys/key-store.postgres.ts";
@@ -40,6 +42,7 @@ import { createSequenceStore } from "./ledger/sequence-store.postgres.ts";
 import { startSequencer } from "./ledger/sequencer.ts";
 import { createTreeStore } from "./ledger/tree-store.postgres.ts";
 import { createLogger } from "./log/logger.ts";
+import { createOutbound } from "./outbound/outbound-fetch.ts";
 import { createCedarEngine } from "./policy/cedar-engine.ts";
 import { createPolicyWorkbench } from "./policy/policy-workbench.ts";
 import { registerPolicyRoutes } from "./policy/policy.routes.ts";
@@ -143,6 +146,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const tracing = await createTracing({ environment, logger });
     stops.push(() => tracing.stop());
 
+    // What others point to is fetched by this and nothing else. It reaches the Internet, and what is listed here of the rest.
+    const outbound = createOutbound({
+      allow: (environment["REMIT_OUTBOUND_ALLOW"] ?? "")
+        .split(",")
+        .map((range) => range.trim())
+        .filter(Boolean),
+    });
+
     // Who may do what: upstreams, policy, registry, halts.
     const upstreams = createUpstreams({ logger, now, rootDir: resolve(options.registryDir ?? "."), environment });
     stops.push(() => upstreams.stop());
@@ -176,6 +187,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const identity = createIdentity({
       database,
       store: createIdentityStore(database),
+      consents: createConsentStore(database),
+      records: createOAuthRecords(database),
+      outbound,
+      cookieKey: masterKey.derive("oauth-cookies"),
       ledger,
       registry,
       control,

@@ -4,6 +4,7 @@ import { z } from "zod";
 export const idPrefixes = {
   action: "act",
   approval: "apr",
+  consent: "cns",
   entry: "ent",
   halt: "hlt",
   item: "itm",

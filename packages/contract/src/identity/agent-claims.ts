@@ -23,7 +23,8 @@ export const agentClaimsSchema = z.object({
   iss: z.string(),
   aud: z.string(),
   sub: z.string().startsWith("spiffe://"),
-  client_id: nameSchema,
+  /** The agent itself, or the OAuth client that a person let act as it. */
+  client_id: z.string().min(1).max(2_048),
   iat: z.int(),
   exp: z.int(),
   jti: idSchema("token"),
@@ -33,8 +34,10 @@ export const agentClaimsSchema = z.object({
   accountable: nameSchema,
   environment: nameSchema,
   policy: nameSchema,
-  /** The client secret that the token was got with; null for a run's token. */
+  /** The client secret that the token was got with; null for a run's token, and for that of a person's client. */
   secret: idSchema("secret").nullable(),
+  /** The consent by which a person's client acts as the agent; null for every other token. */
+  consent: idSchema("consent").nullable(),
   run: runBindingSchema.nullable(),
 });
 export type AgentClaims = z.infer<typeof agentClaimsSchema>;

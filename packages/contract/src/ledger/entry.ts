@@ -51,6 +51,8 @@ export const entryTypes = [
   "credential-connected",
   "credential-disconnected",
   "credential-expired",
+  "consent-given",
+  "consent-withdrawn",
   "link-issued",
   "link-used",
   "link-refused",

@@ -22,6 +22,7 @@ const claims: AgentClaims = {
   environment: "dev",
   policy: "customer_support_tier1_v3",
   secret: `sec_${"3".repeat(32)}` as Id<"secret">,
+  consent: null,
   run: null,
 };
 const run: AgentClaims["run"] = {
@@ -73,6 +74,7 @@ describe("admit", () => {
     ["a policy that was taken away", "token-revoked", [{}, {}, { policy: "other" }]],
     ["a revoked token", "token-revoked", [{}, { tokens: new Set([claims.jti]) }]],
     ["a retired secret", "token-revoked", [{}, { secrets: new Set([claims.secret ?? ""]) }]],
+    ["a withdrawn consent", "token-revoked", [{}, { consents: new Set(["cns_1"]) }, { consent: "cns_1" as Id<"consent"> }]],
     ["a revoked run", "token-revoked", [{}, { runs: new Set([runId]) }, { run }]],
     ["all tokens of the agent", "token-revoked", [{}, { agents: new Map([["support-agent", 1_000_500]]) }]],
     ["all tokens of the agent, in the same second", "token-revoked", [{}, { agents: new Map([["support-agent", 1_000_000]]) }]],
@@ -85,6 +87,7 @@ describe("admit", () => {
       tokens: new Set(["tok_other"]),
       runs: new Set([runId]),
       secrets: new Set(["sec_other"]),
+      consents: new Set(["cns_other"]),
       agents: new Map([
         ["support-agent", 999_999],
         ["other", 5_000_000],

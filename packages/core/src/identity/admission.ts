@@ -7,11 +7,19 @@ export type Revocations = {
   runs: ReadonlySet<string>;
   /** Client secrets: every token that was got with one of them is taken back with it. */
   secrets: ReadonlySet<string>;
+  /** Consents of people to their clients, in the same way. */
+  consents: ReadonlySet<string>;
   /** Agents, and the moment (milliseconds since 1970) up to which all their tokens are taken back. */
   agents: ReadonlyMap<string, number>;
 };
 
-export const nothingRevoked: Revocations = { tokens: new Set(), runs: new Set(), secrets: new Set(), agents: new Map() };
+export const nothingRevoked: Revocations = {
+  tokens: new Set(),
+  runs: new Set(),
+  secrets: new Set(),
+  consents: new Set(),
+  agents: new Map(),
+};
 
 export type Admission = { type: "admitted"; caller: Caller } | { type: "refused"; code: ErrorCode; reason: string };
 
@@ -63,6 +71,7 @@ function isRevoked(revocations: Revocations, claims: AgentClaims): boolean {
   return (
     revocations.tokens.has(claims.jti) ||
     (claims.secret !== null && revocations.secrets.has(claims.secret)) ||
+    (claims.consent !== null && revocations.consents.has(claims.consent)) ||
     (claims.run !== null && revocations.runs.has(claims.run.id)) ||
     // `iat` counts whole seconds: a token of the same second may be older, and is taken back too.
     (before !== undefined && claims.iat * 1000 <= before)

@@ -12,8 +12,31 @@ export function html(strings: TemplateStringsArray, ...parts: readonly Part[]): 
   return { html: strings.map((text, index) => text + (index < parts.length ? render(parts[index] ?? null) : "")).join("") };
 }
 
-/** Answers with a page: no script runs on it, nothing is loaded from elsewhere, and it cannot be framed. */
-export function sendPage(reply: FastifyReply, title: string, content: Html, status = 200): FastifyReply {
+/** Answers with a page. See {@link renderPage}. */
+export function sendPage(
+  reply: FastifyReply,
+  title: string,
+  content: Html,
+  status = 200,
+  options: { formAction?: string } = {},
+): FastifyReply {
+  const { body, contentSecurityPolicy } = renderPage(title, content, options);
+  return reply
+    .code(status)
+    .header("content-type", "text/html; charset=utf-8")
+    .header("content-security-policy", contentSecurityPolicy)
+    .send(body);
+}
+
+/**
+ * A whole page: no script runs on it, nothing is loaded from elsewhere, and it cannot be framed. `formAction`: where, besides here, its
+ * forms may lead in the end, as a source of a content security policy.
+ */
+export function renderPage(
+  title: string,
+  content: Html,
+  options: { formAction?: string } = {},
+): { body: string; contentSecurityPolicy: string } {
   const nonce = randomBytes(16).toString("base64");
   const page = html`<!doctype html>
     <html lang="en">
@@ -29,14 +52,11 @@ export function sendPage(reply: FastifyReply, title: string, content: Html, stat
         <main>${content}</main>
       </body>
     </html>`;
-  return reply
-    .code(status)
-    .header("content-type", "text/html; charset=utf-8")
-    .header(
-      "content-security-policy",
-      `default-src 'none'; style-src 'nonce-${nonce}'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'`,
-    )
-    .send(page.html);
+  const formAction = options.formAction === undefined ? "'self'" : `'self' ${options.formAction}`;
+  return {
+    body: page.html,
+    contentSecurityPolicy: `default-src 'none'; style-src 'nonce-${nonce}'; form-action ${formAction}; frame-ancestors 'none'; base-uri 'none'`,
+  };
 }
 
 const escapes: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };

@@ -44,9 +44,8 @@ describe("the token endpoint", () => {
     expect(resource).toMatchObject({ resource: testAudience, authorization_servers: ["http://localhost:4680/oidc"] });
     const metadata = (await (await fetch(`${base}/.well-known/oauth-authorization-server/oidc`)).json()) as Record<string, string>;
     expect(metadata["issuer"]).toBe(resource.authorization_servers[0]);
-    // The official MCP SDKs refuse metadata without one. It sends people to where an agent's secret is made.
     const page = await fetch(`${base}${new URL(metadata["authorization_endpoint"] ?? "").pathname}`);
-    expect([page.status, await page.text()]).toEqual([404, expect.stringContaining("remit agents secret new")]);
+    expect([page.status, await page.text()]).toEqual([401, expect.stringContaining("Log in first")]);
 
     const { clientId, clientSecret } = await issue(test);
     const response = await fetch(`${base}${new URL(metadata["token_endpoint"] ?? "").pathname}`, {
@@ -79,16 +78,18 @@ describe("the token endpoint", () => {
     expect(entry).toMatchObject({ actor: "agent:support-agent", data: { tokenId: payload.jti, environment: "staging", version } });
   });
 
-  test("a door of one upstream is the same audience; nothing else is a resource of ours", async () => {
+  test("[CTL-23] a token is for a resource that was named: a door of one upstream is the same audience, and nothing else is one of ours", async () => {
     await using test = await openTestIdentity();
     const { clientId, clientSecret } = await issue(test);
     const basic: [string, string] = [clientId, clientSecret];
     const withResource = (resource: string) => ask(test, { ...grant, resource }, { basic });
     const door = await withResource(`${testAudience}/helpdesk`);
     expect(decodeJwt(String(door.body["access_token"])).aud).toBe(testAudience);
-    expect(decodeJwt(String((await ask(test, { grant_type: "client_credentials" }, { basic })).body["access_token"])).aud).toBe(
-      testAudience,
-    );
+    const unsaid = await ask(test, { grant_type: "client_credentials" }, { basic });
+    expect(unsaid).toMatchObject({
+      status: 400,
+      body: { error: "invalid_target", error_description: expect.stringContaining(testAudience) },
+    });
     for (const resource of ["https://evil.example/mcp", `${testAudience}x`, `${testAudience}/a/b`, "urn:x", `${testAudience}#f`]) {
       expect(await withResource(resource), resource).toMatchObject({ status: 400, body: { error: "invalid_target" } });
     }

@@ -95,6 +95,7 @@ function runClaims(
     environment: caller.environment,
     policy: caller.policy,
     secret: null,
+    consent: null,
     run: caller.run,
   };
 }
@@ -117,6 +118,7 @@ export function tokenIssued(claims: AgentClaims, at: Date): Parameters<Ledger["r
       audience: claims.aud,
       expiresAt: new Date(claims.exp * 1000).toISOString(),
       secret: claims.secret,
+      ...(claims.consent === null ? {} : { consent: claims.consent, client: claims.client_id }),
     },
   };
 }

@@ -11,7 +11,7 @@ import { validFiles } from "../registry/registry-files.testing.ts";
 import { signAgentToken } from "./agent-token.ts";
 import { createIdentity } from "./identity.ts";
 import { createIdentityStore } from "./identity.postgres.ts";
-import { openTestIdentity, testAudience, testPublicUrl } from "./identity.testing.ts";
+import { openTestIdentity, testAudience, testPublicUrl, oauthParts } from "./identity.testing.ts";
 import type { TestIdentity } from "./identity.testing.ts";
 import { newSecret } from "./secret-token.ts";
 import { createLogger } from "../log/logger.ts";
@@ -273,6 +273,7 @@ describe("a token that was good stops", () => {
     const identity = createIdentity({
       database: test.database,
       store: createIdentityStore(test.database),
+      ...oauthParts(test.database),
       ledger: test.ledger,
       registry,
       control,

@@ -11,7 +11,13 @@ export type StoredSecret = {
   lastUsedAt: Date | null;
 };
 
-export type Revocation = { kind: "token" | "run" | "secret" | "agent"; name: string; revokedAt: Date; forgetAt: Date; reason: string };
+export type Revocation = {
+  kind: "token" | "run" | "secret" | "consent" | "agent";
+  name: string;
+  revokedAt: Date;
+  forgetAt: Date;
+  reason: string;
+};
 
 export type StoredLink = { id: Id<"link">; party: string; issuedBy: string; issuedAt: Date; expiresAt: Date; usedAt: Date | null };
 

@@ -5,6 +5,7 @@ import { buildRegistry } from "@remit/core/testing";
 import { pino } from "pino";
 import { createControlState } from "../control/control-state.postgres.ts";
 import type { RunningControlState } from "../control/control-state.postgres.ts";
+import type { Database } from "../database/database.ts";
 import { openTestDatabase } from "../database/testing.ts";
 import type { TestDatabase } from "../database/testing.ts";
 import { createHttpApp } from "../http/http-app.ts";
@@ -13,7 +14,12 @@ import type { SigningKey } from "../keys/key-store.ts";
 import { startLedger } from "../ledger/ledger.testing.ts";
 import { createIdentity, registerIdentityRoutes } from "./identity.ts";
 import type { Identity } from "./identity.ts";
+import { createMasterKey } from "../keys/master-key.ts";
+import { createOutbound } from "../outbound/outbound-fetch.ts";
+import type { Outbound } from "../outbound/outbound.ts";
+import { createConsentStore } from "./consent.postgres.ts";
 import { createIdentityStore } from "./identity.postgres.ts";
+import { createOAuthRecords } from "./oauth-records.postgres.ts";
 import { newSecret } from "./secret-token.ts";
 
 export type TestIdentity = TestDatabase & {
@@ -44,8 +50,18 @@ export type TestIdentity = TestDatabase & {
 export const testPublicUrl = new URL("http://localhost:4680");
 export const testAudience = "http://localhost:4680/mcp";
 
+/** What identity needs besides, where it does not matter what. */
+export function oauthParts(database: Database) {
+  return {
+    consents: createConsentStore(database),
+    records: createOAuthRecords(database),
+    outbound: createOutbound(),
+    cookieKey: createMasterKey(Buffer.alloc(32, 1)).derive("oauth-cookies"),
+  };
+}
+
 /** Identity as a server has it: a real database, ledger, control state and HTTP app; the clock and the registry are the test's. */
-export async function openTestIdentity(first: Registry = buildRegistry()): Promise<TestIdentity> {
+export async function openTestIdentity(first: Registry = buildRegistry(), more: { outbound?: Outbound } = {}): Promise<TestIdentity> {
   const test = await openTestDatabase();
   const { keys, ledger, sequencer } = startLedger(test.database, { leaseMs: 1_000 });
   let registry = first;
@@ -68,6 +84,8 @@ export async function openTestIdentity(first: Registry = buildRegistry()): Promi
   const identity = createIdentity({
     database: test.database,
     store: createIdentityStore(test.database),
+    ...oauthParts(test.database),
+    ...more,
     ledger,
     registry: {
       current() {
@@ -150,6 +168,7 @@ export async function openTestIdentity(first: Registry = buildRegistry()): Promi
       environment: "dev",
       policy: "customer_support_tier1_v3",
       secret: null,
+      consent: null,
       run: null,
       ...more,
     }),

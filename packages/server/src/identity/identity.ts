@@ -1,3 +1,4 @@
+import type { KeyObject } from "node:crypto";
 import type { Id } from "@remit/contract";
 import type { ControlState } from "../control/control-state.ts";
 import type { Database } from "../database/database.ts";
@@ -6,12 +7,17 @@ import type { App } from "../http/http-app.ts";
 import type { SigningKey } from "../keys/key-store.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Logger } from "../log/logger.ts";
+import type { Outbound } from "../outbound/outbound.ts";
 import type { RegistrySource } from "../registry/registry-source.ts";
 import { createAgentSecrets } from "./agent-secrets.service.ts";
 import { registerAgentSecretRoutes } from "./agent-secrets.routes.ts";
 import type { AgentSecrets } from "./agent-secrets.service.ts";
 import { createAuthorizationServer } from "./authorization-server.ts";
 import type { AuthorizationServer } from "./authorization-server.ts";
+import { createConsents } from "./consents.service.ts";
+import type { Consents } from "./consents.service.ts";
+import type { ConsentStore } from "./consent.store.ts";
+import { registerConsentRoutes } from "./consents.routes.ts";
 import { createCallers } from "./callers.service.ts";
 import type { Callers } from "./callers.ts";
 import { createFailureLimiter } from "./failure-limiter.ts";
@@ -19,6 +25,7 @@ import type { IdentityStore } from "./identity.store.ts";
 import { createLogins } from "./logins.service.ts";
 import { registerLoginRoutes } from "./logins.routes.ts";
 import type { Logins } from "./logins.service.ts";
+import type { OAuthRecords } from "./oauth-records.ts";
 import { registerOAuthRoutes } from "./oauth.routes.ts";
 import { createRefusalRecorder } from "./refusal-recorder.ts";
 import { createResource } from "./resource.ts";
@@ -29,6 +36,12 @@ import { csrfTokenOf, sameSecret } from "./secret-token.ts";
 export type IdentityOptions = {
   database: Database;
   store: IdentityStore;
+  consents: ConsentStore;
+  records: OAuthRecords;
+  /** Fetches what clients say of themselves. */
+  outbound: Outbound;
+  /** `masterKey.derive("oauth-cookies")`. */
+  cookieKey: KeyObject;
   ledger: Pick<Ledger, "append" | "record">;
   registry: RegistrySource;
   /** Registered on: reloads revocations. Create identity after the registry source, so that the registry is loaded first. */
@@ -47,6 +60,7 @@ export type Identity = {
   callers: Callers;
   secrets: AgentSecrets;
   logins: Logins;
+  consents: Consents;
   /** What the HTTP app asks of identity. */
   doorkeeper: Doorkeeper;
   resource: Resource;
@@ -75,7 +89,17 @@ export function createIdentity(options: IdentityOptions): Identity {
   const secrets = createAgentSecrets({ ...options, revocations, resource });
   const logins = createLogins({ ...options, refusals, failures: failures() });
   const callers = createCallers({ ...options, revocations, resource, refusals });
-  const authorizationServer = createAuthorizationServer({ ...options, revocations, secrets, resource, refusals, failures: failures() });
+  const consents = createConsents({ ...options, store: options.consents, revocations });
+  const authorizationServer = createAuthorizationServer({
+    ...options,
+    revocations,
+    secrets,
+    resource,
+    refusals,
+    consents,
+    cookieKey: options.cookieKey.export().toString("base64url"),
+    failures: failures(),
+  });
 
   async function revoke(kind: "token" | "run" | "agent", name: string, reason: string): Promise<void> {
     await database.transaction(async (transaction) => {
@@ -89,6 +113,7 @@ export function createIdentity(options: IdentityOptions): Identity {
     callers,
     secrets,
     logins,
+    consents,
     resource,
     authorizationServer,
     registry: options.registry,
@@ -114,4 +139,5 @@ export function registerIdentityRoutes(app: App, identity: Identity): void {
   registerLoginRoutes(app, identity);
   registerAgentSecretRoutes(app, identity);
   registerOAuthRoutes(app, identity);
+  registerConsentRoutes(app, identity);
 }

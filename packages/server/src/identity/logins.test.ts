@@ -207,6 +207,8 @@ test("the routes are described as OpenAPI", async () => {
   expect(paths.toSorted((left, right) => left.localeCompare(right))).toEqual([
     "/v1/agents/{name}/secrets",
     "/v1/agents/{name}/secrets/{id}",
+    "/v1/consents",
+    "/v1/consents/{id}",
     "/v1/links",
     "/v1/me",
     "/v1/sessions",

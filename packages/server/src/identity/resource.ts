@@ -42,13 +42,18 @@ export function protectedResourceMetadata(own: Resource, resource: string): Reco
 export function authorizationServerMetadata(own: Resource): Record<string, unknown> {
   return {
     issuer: own.issuer,
-    // RFC 8414 asks for it only where a grant type uses it. The official MCP SDKs do not connect without it; what it names says how to.
     authorization_endpoint: `${own.issuer}/authorize`,
     token_endpoint: own.tokenEndpoint,
     jwks_uri: `${own.issuer}/jwks`,
-    response_types_supported: [],
-    grant_types_supported: ["client_credentials"],
-    token_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post"],
+    response_types_supported: ["code"],
+    response_modes_supported: ["query"],
+    grant_types_supported: ["client_credentials", "authorization_code", "refresh_token"],
+    code_challenge_methods_supported: ["S256"],
+    // RFC 9207, and OAuth Client ID Metadata Document.
+    authorization_response_iss_parameter_supported: true,
+    client_id_metadata_document_supported: true,
+    // `none` is for clients that a person lets in; agents have secrets.
+    token_endpoint_auth_methods_supported: ["client_secret_basic", "client_secret_post", "none"],
     scopes_supported: [gatewayScope],
   };
 }

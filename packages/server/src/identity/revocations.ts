@@ -15,7 +15,7 @@ export type RevocationList = {
 const clockSkewMs = 5_000;
 
 /** Longer than any token lives; runs last longer than their tokens. */
-const keepMs = { token: 3_600_000, secret: 3_600_000, agent: 3_600_000, run: 7 * 86_400_000 };
+const keepMs = { token: 3_600_000, secret: 3_600_000, consent: 3_600_000, agent: 3_600_000, run: 7 * 86_400_000 };
 
 export function createRevocationList(options: { store: IdentityStore; now: () => Date }): RevocationList {
   let revocations: Revocations = nothingRevoked;
@@ -28,6 +28,7 @@ export function createRevocationList(options: { store: IdentityStore; now: () =>
         tokens: names("token"),
         runs: names("run"),
         secrets: names("secret"),
+        consents: names("consent"),
         agents: new Map(rows.filter((row) => row.kind === "agent").map((row) => [row.name, row.revokedAt.getTime()])),
       };
     },
