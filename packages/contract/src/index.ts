@@ -19,6 +19,7 @@ export * from "./ledger/verdict.ts";
 export * from "./policy/policy-answer.ts";
 export * from "./policy/policy-question.ts";
 export * from "./registry/asset.ts";
+export * from "./sandbox/sandbox.ts";
 export * from "./registry/name.ts";
 export * from "./registry/operation.ts";
 export * from "./registry/plan.ts";

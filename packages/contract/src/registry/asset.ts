@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { credentialSpecSchema } from "../secret/credential.ts";
+import { sandboxSpecSchema } from "../sandbox/sandbox.ts";
 import { durationSchema, nameSchema, qualifiedToolNameSchema, toolNameSchema, upstreamNameSchema } from "./name.ts";
 
 /** What a tool does to the world: looks, prepares something that a person will look at, or changes something. */
@@ -74,6 +75,8 @@ export const upstreamSpecSchema = z.strictObject({
       passEnv: z.array(z.string()).default([]),
       /** Relative to the root of the registry. */
       cwd: z.string().optional(),
+      /** What it may touch. Default: contained where the machine can, without network. */
+      sandbox: sandboxSpecSchema.optional(),
     }),
     z.strictObject({
       type: z.literal("http"),
@@ -179,6 +182,8 @@ export const workflowSpecSchema = z.strictObject({
   command: z.array(z.string().min(1)).min(1),
   /** Relative to the root of the registry. */
   cwd: z.string().optional(),
+  /** What the agent's program may touch besides Remit itself. Default: contained where the machine can, with no other network. */
+  sandbox: sandboxSpecSchema.optional(),
   limits: z.strictObject({
     actions: z.int().min(1).max(10_000),
     wallclock: durationSchema,
