@@ -57,6 +57,11 @@ import { runStore } from "./run/run.postgres.ts";
 import { registerRunRoutes } from "./run/run.routes.ts";
 import { createRuns } from "./run/run.service.ts";
 import type { Runs } from "./run/runs.ts";
+import { createCredentials } from "./secret/credentials.ts";
+import { createKnownSecrets } from "./secret/known-secrets.ts";
+import { leaseStore } from "./secret/lease.postgres.ts";
+import { secretStore } from "./secret/secret.postgres.ts";
+import { registerSecretRoutes } from "./secret/secret.routes.ts";
 import { createTracing } from "./telemetry/otlp-tracing.ts";
 import { registerUpstreamRoutes } from "./upstream/upstreams.routes.ts";
 import { createUpstreams } from "./upstream/upstreams.service.ts";
@@ -91,7 +96,8 @@ export type RunningServer = {
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const environment = { ...process.env, ...options.environment };
   const dataDir = resolve(options.dataDir);
-  const logger = createLogger({ level: options.logLevel });
+  const known = createKnownSecrets();
+  const logger = createLogger({ level: options.logLevel, redact: known.text });
   const now = (): Date => new Date();
   const onError = (what: string) => (error: unknown) => logger.error({ err: error }, what);
   const stops: (() => Promise<unknown> | void)[] = [];
@@ -155,7 +161,27 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     });
 
     // Who may do what: upstreams, policy, registry, halts.
-    const upstreams = createUpstreams({ logger, now, rootDir: resolve(options.registryDir ?? "."), environment });
+    const credentials = createCredentials({
+      database,
+      stores: { secrets: secretStore, leases: leaseStore },
+      masterKey,
+      ledger,
+      // Both are made further down, and asked only once everything stands.
+      registry: { current: () => registry.current() },
+      halts: { current: () => halts.current() },
+      control,
+      known,
+      logger,
+      now,
+    });
+    stops.push(() => credentials.stop());
+    const upstreams = createUpstreams({
+      broker: credentials.broker,
+      logger,
+      now,
+      rootDir: resolve(options.registryDir ?? "."),
+      environment,
+    });
     stops.push(() => upstreams.stop());
     const policyEngine = createCedarEngine();
     const registry = createRegistry({ database, store: registryStore, ledger, control, upstreams, policyEngine, now });
@@ -175,10 +201,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       control,
       inFlight,
       // Runs are made further down, for they need to know of halts.
+      revokeLeases: credentials.leases.revokeIn,
       haltRun: (transaction, id, reason, actor) => runs.haltRun(transaction, id, reason, actor),
       now,
       newId,
     });
+
+    control.onChange(() => credentials.broker.lookAgain());
 
     // The HTTP face is made before it listens, so that the address is known only afterwards; a free port has to be found first.
     const port = options.port === 0 ? await freePort(options.host) : options.port;
@@ -246,6 +275,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       halts,
       approvals,
       callers: identity.callers,
+      revokeLeases: credentials.leases.revokeIn,
       revokeRun: (id, reason) => identity.revokeRun(id, reason),
       control,
       inFlight,
@@ -269,6 +299,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     registerRunRoutes(app, { runs });
     registerQueueRoutes(app, { queues });
     registerUpstreamRoutes(app, { upstreams });
+    registerSecretRoutes(app, credentials);
     const audit = createAudit({
       store: createAuditStore(database),
       tree,

@@ -90,6 +90,13 @@ async function run(deps: ActionDeps, execution: Execution): Promise<Ending> {
         arguments: input.value,
         timeoutMs,
         signal: flight.signal,
+        by: {
+          agent: caller.agent,
+          run: caller.run?.id ?? null,
+          environment: caller.environment,
+          person: caller.accountable,
+          actionId,
+        },
         ...(execution.traceparent === null ? {} : { traceparent: execution.traceparent }),
       });
     const stopped = flight.stop();

@@ -4,6 +4,7 @@ import type { InFlight } from "../action/in-flight.ts";
 import type { ControlState } from "../control/control-state.ts";
 import type { Database, Transaction } from "../database/database.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import type { RevokeLeasesIn } from "../secret/leases.ts";
 import type { HaltStore, StoredHalt } from "./halt.store.ts";
 import type { HaltService } from "./halts.ts";
 
@@ -16,6 +17,8 @@ export type HaltOptions = {
   inFlight: Pick<InFlight, "apply">;
   /** A halt of a run ends the run, in the same transaction. */
   haltRun(transaction: Transaction, id: Id<"run">, reason: string, actor: string): Promise<boolean>;
+  /** What the halted could do at upstreams ends with them, in the same transaction. */
+  revokeLeases?: RevokeLeasesIn;
   now: () => Date;
   newId: <K extends IdKind>(kind: K) => Id<K>;
 };
@@ -55,6 +58,7 @@ export function createHalts(options: HaltOptions): HaltService {
         await store.insert(transaction, halt);
         if (mode === "halt" && scope.type === "run") await options.haltRun(transaction, scope.name, reason, `party:${person.party}`);
         await ledger.append(transaction, [entry("halt-engaged", halt, person, reason)]);
+        if (mode === "halt") await options.revokeLeases?.(transaction, scope, `halted: ${reason}`, `party:${person.party}`);
         await control.changed(transaction);
       });
       await control.refresh();

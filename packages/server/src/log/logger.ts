@@ -20,11 +20,13 @@ const secretMembers = [
  * JSON lines to stderr; stdout belongs to results. Every value is JSON-escaped, so a newline in it cannot forge a line.
  * Members that usually hold secrets are masked at the top and one and two levels down; that is a net, not a licence to log them.
  */
-export function createLogger(options: { level?: string; destination?: DestinationStream } = {}): Logger {
+export function createLogger(options: { level?: string; destination?: DestinationStream; redact?: (line: string) => string } = {}): Logger {
   return pino(
     {
       level: options.level ?? "info",
       base: null,
+      // Whatever was logged, by whatever way it came there: what is known to be secret leaves it here.
+      ...(options.redact === undefined ? {} : { hooks: { streamWrite: options.redact } }),
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       redact: {

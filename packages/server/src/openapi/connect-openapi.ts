@@ -1,7 +1,9 @@
 import type { JsonObject, UpstreamSpec } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import { Agent } from "undici";
-import type { ConnectDeps, Connection } from "../upstream/connection.ts";
+import { maxAttempts } from "../secret/access.ts";
+import { tlsOptions } from "../secret/presented.ts";
+import type { ConnectDeps, Connection, RequestOptions } from "../upstream/connection.ts";
 import { apiResult } from "./api-result.ts";
 import { apiTools, openApiTransport } from "./api-tools.ts";
 import { loadApi } from "./load-api.ts";
@@ -22,7 +24,9 @@ export async function connectOpenApi(spec: UpstreamSpec, deps: ConnectDeps): Pro
       { upstream: spec.name, leftOut: api.leftOut.slice(0, 20), count: api.leftOut.length },
       "operations of an API are not offered",
     );
+  const shown = await deps.access.lease(undefined, deps.signal);
   const dispatcher = new Agent({
+    ...(shown?.tls == null ? {} : { connect: tlsOptions(shown.tls) }),
     keepAliveTimeout: 30_000,
     headersTimeout: 610_000,
     bodyTimeout: 610_000,
@@ -30,35 +34,48 @@ export async function connectOpenApi(spec: UpstreamSpec, deps: ConnectDeps): Pro
   });
   const closedListeners: ((reason: string) => void)[] = [];
   let closed: string | null = null;
+  if (shown?.tls != null) shown.ended.addEventListener("abort", () => void close("its certificate is no longer good"), { once: true });
 
-  async function call(params: JsonObject, headers: Readonly<Record<string, string>>, signal: AbortSignal): Promise<JsonObject> {
+  async function close(reason: string): Promise<void> {
+    if (closed !== null) return;
+    closed = reason;
+    await dispatcher.destroy();
+    for (const listener of closedListeners) listener(closed);
+  }
+
+  async function call(params: JsonObject, { by, signal }: RequestOptions): Promise<JsonObject> {
     const name = typeof params["name"] === "string" ? params["name"] : "";
     const operation = api.operations.get(name);
     if (operation === undefined)
       throw new RemitError("upstream-error", `upstream "${spec.name}" has no operation "${name}"; nothing was sent`);
     const meta = params["_meta"];
     const traceparent = typeof meta === "object" && meta !== null && !Array.isArray(meta) ? meta["traceparent"] : undefined;
-    const answer = await sendApiRequest({
-      upstream: spec.name,
-      baseUrl: api.baseUrl,
-      operation,
-      arguments: (params["arguments"] ?? {}) as JsonObject,
-      credential: { headers, query: [] },
-      dispatcher,
-      traceparent: typeof traceparent === "string" ? traceparent : null,
-      signal,
-    });
-    return apiResult(spec.name, operation, answer);
+    let lease = await deps.access.lease(by, signal);
+    for (let attempt = 1; ; attempt += 1) {
+      const answer = await sendApiRequest({
+        upstream: spec.name,
+        baseUrl: api.baseUrl,
+        operation,
+        arguments: (params["arguments"] ?? {}) as JsonObject,
+        credential: { headers: lease?.headers ?? {}, query: Object.entries(lease?.query ?? {}).map(encoded) },
+        dispatcher,
+        traceparent: typeof traceparent === "string" ? traceparent : null,
+        signal,
+      });
+      // 403 is the API's own word about who may do what; only 401 says that the credential was not taken.
+      if (answer.status !== 401 || lease === null || attempt >= maxAttempts) return apiResult(spec.name, operation, answer);
+      lease = await deps.access.again(by, lease, { status: 401, wwwAuthenticate: null }, signal);
+    }
   }
 
   return {
     protocolVersion: "openapi",
     capabilities: { tools: {} },
     speaksHandshake: false,
-    async request(method, params, { signal, headers = {} }) {
-      signal.throwIfAborted();
+    async request(method, params, options) {
+      options.signal.throwIfAborted();
       if (method === "tools/list") return { tools: api.listed };
-      if (method === "tools/call") return await call(params, headers, signal);
+      if (method === "tools/call") return await call(params, options);
       throw new RemitError("upstream-error", `upstream "${spec.name}" is an HTTP API and has no ${method}`);
     },
     onClosed(listener) {
@@ -68,11 +85,10 @@ export async function connectOpenApi(spec: UpstreamSpec, deps: ConnectDeps): Pro
     notify: () => undefined,
     onNotification: () => undefined,
     stderr: () => [],
-    async close() {
-      if (closed !== null) return;
-      closed = "it was closed";
-      await dispatcher.destroy();
-      for (const listener of closedListeners) listener(closed);
-    },
+    close: () => close("it was closed"),
   };
+}
+
+function encoded([name, value]: readonly [string, string]): readonly [string, string] {
+  return [encodeURIComponent(name), encodeURIComponent(value)];
 }

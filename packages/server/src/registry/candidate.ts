@@ -1,4 +1,4 @@
-import type { Issue, Plan, UpstreamSpec } from "@remit/contract";
+import type { CredentialSpec, Issue, Plan, UpstreamSpec } from "@remit/contract";
 import { isReservedToolName, operationNamed, operations, qualifiedToolName, RemitError, reservedToolPrefix } from "@remit/contract";
 import {
   amountFault,
@@ -74,6 +74,9 @@ async function askUpstreams(
 ): Promise<Offers> {
   const tools = toolDocuments(documents);
   const specs = documents.assets.map(({ spec }) => spec).filter((spec): spec is UpstreamSpec => spec.kind === "upstream");
+  const credentials = new Map(
+    documents.assets.flatMap(({ spec }): [string, CredentialSpec][] => (spec.kind === "credential" ? [[spec.name, spec]] : [])),
+  );
   const answers = specs.map(async (spec): Promise<[string, readonly OfferedTool[] | string] | null> => {
     const inForce = before?.registry.upstreams.get(spec.name);
     const same = inForce !== undefined && specDigest(inForce, hashText) === specDigest(spec, hashText);
@@ -83,7 +86,7 @@ async function askUpstreams(
     );
     if (same && !unpinned) return null;
     try {
-      return [spec.name, await (same ? upstreams.offered(spec.name) : upstreams.probe(spec))];
+      return [spec.name, await (same ? upstreams.offered(spec.name) : upstreams.probe(spec, credentials))];
     } catch (error) {
       if (RemitError.is(error)) return [spec.name, error.message];
       throw error;

@@ -12,6 +12,7 @@ import { pageOf } from "../http/page.ts";
 import type { Callers } from "../identity/callers.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { RegistrySource } from "../registry/registry-source.ts";
+import type { RevokeLeasesIn } from "../secret/leases.ts";
 import type { QueueStore, StoredItem } from "./queue.store.ts";
 import { createRunEntries, runsActor } from "./run-entries.ts";
 import { claimedItem, viewRun } from "./run-view.ts";
@@ -30,6 +31,8 @@ export type RunOptions = {
   callers: Pick<Callers, "issueForRun" | "verify">;
   /** Takes back the tokens of a run, on every server: a change of the control state. */
   revokeRun(id: Id<"run">, reason: string): Promise<void>;
+  /** What the run could do at upstreams ends with it, in the same transaction. */
+  revokeLeases?: RevokeLeasesIn;
   control: Pick<ControlState, "onChange">;
   inFlight: Pick<InFlight, "cancelRun" | "runs">;
   /** Where callers reach this server. */
@@ -63,6 +66,7 @@ export function createRuns(options: RunOptions): Runs {
       await queues.release(transaction, item.id, { state: after, endedAt: after === "ready" ? null : new Date(end.at) });
     }
     await ledger.append(transaction, entries.ended(run, end, item === null || after === null ? null : { item, after }));
+    await options.revokeLeases?.(transaction, { type: "run", name: run.id }, `the run has ended (${end.state})`, end.actor);
     if (withdrawsQuestions(end.state, after)) {
       const reason = `The run that asked has ended (${end.state}): ${end.reason}`;
       await options.approvals.withdraw(transaction, run.id, { reason, actor: end.actor, at: new Date(end.at) });

@@ -27,7 +27,10 @@ export type Lease = {
   /** Replaces every form of what it holds in what the upstream says. Give it whatever the upstream has said, before anybody else sees it. */
   redact: Redact;
   expiresAt: Date;
-  /** Aborted when it has been taken back or has run out: whoever still holds something made of it closes that. */
+  /**
+   * Aborted when it has ended: whoever still holds something made of it closes that, with the reason's code `halted` at once (it was
+   * taken back), with any other as soon as what is under way has ended (there is another one to be had).
+   */
   ended: AbortSignal;
   /** Says that it is no longer needed. */
   release(): Promise<void>;
@@ -35,9 +38,9 @@ export type Lease = {
 
 /** Known secrets out of what others say. */
 export type Redact = {
-  text(text: string): string;
+  text: (text: string) => string;
   /** Strings and names of members, at every depth; the same value where there is nothing to redact. */
-  json<Value>(value: Value): Value;
+  json: <Value>(value: Value) => Value;
 };
 
 /** Nobody was let in: what the upstream said to that. */
@@ -56,4 +59,6 @@ export type CredentialBroker = {
    * @throws RemitError as `lease`, where somebody has to do something first.
    */
   challenged(request: LeaseRequest, lease: Lease, challenge: Challenge): Promise<boolean>;
+  /** Every secret that this process has opened. */
+  redact: Redact;
 };

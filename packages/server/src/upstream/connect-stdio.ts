@@ -4,6 +4,7 @@ import { RemitError } from "@remit/contract";
 import { enveloped, statelessVersion } from "../mcp/mcp-protocol.ts";
 import { childEnvironment } from "./child-environment.ts";
 import { startChild } from "./child-process.ts";
+import { createRetirement } from "./retirement.ts";
 import type { ConnectDeps, Connection } from "./connection.ts";
 import { openStdioChannel } from "./stdio-channel.ts";
 import { createStderrRing } from "./stderr-ring.ts";
@@ -32,15 +33,17 @@ async function open(spec: UpstreamSpec, deps: ConnectDeps, negotiation: Negotiat
   if (transport.type !== "stdio") throw new Error(`upstream ${spec.name} is not a stdio upstream`);
   const log = deps.logger.child({ upstream: spec.name });
   const stderr = createStderrRing(transport.env, (line) => log.debug({ stderr: line }, "upstream wrote to stderr"));
+  const lease = await deps.access.lease(undefined, deps.signal);
   const child = await startChild({
     command: transport.command,
     args: transport.args,
     cwd: resolve(deps.rootDir, transport.cwd ?? "."),
-    env: childEnvironment(deps.environment, transport),
+    env: { ...childEnvironment(deps.environment, transport), ...lease?.env },
     graceMs: deps.graceMs,
   }).catch((error: unknown) => {
     throw failure("upstream-unavailable", spec, `cannot be started: ${error instanceof Error ? error.message : String(error)}`, []);
   });
+  const retiring = createRetirement(lease?.ended, () => child.stop());
   child.onStderr((chunk) => stderr.push(chunk));
   let ended: string | null = null;
   const closedListeners: ((reason: string) => void)[] = [];
@@ -50,6 +53,7 @@ async function open(spec: UpstreamSpec, deps: ConnectDeps, negotiation: Negotiat
   });
   child.onEnded((how) => {
     ended = how;
+    retiring.done();
     for (const listener of closedListeners) listener(how);
   });
 
@@ -82,7 +86,9 @@ async function open(spec: UpstreamSpec, deps: ConnectDeps, negotiation: Negotiat
     protocolVersion,
     capabilities: client.capabilities(),
     speaksHandshake: client.speaksHandshake(),
-    request: (method, params, options) => channel.request(method, stateless ? enveloped(params, options.capabilities) : params, options),
+    stale: lease?.ended,
+    request: (method, params, options) =>
+      retiring.during(channel.request(method, stateless ? enveloped(params, options.capabilities) : params, options)),
     notify: (method, params) => channel.notify(method, params),
     onClosed(listener) {
       if (ended === null) closedListeners.push(listener);

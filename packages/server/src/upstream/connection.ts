@@ -2,6 +2,7 @@ import type { JsonObject } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import type { Logger } from "pino";
 import type { Outbound } from "../outbound/outbound.ts";
+import type { Access, RequestedBy } from "../secret/access.ts";
 import { rpcCodes } from "../mcp/mcp-protocol.ts";
 import { RpcError } from "../mcp/rpc-error.ts";
 import { printable } from "./stderr-ring.ts";
@@ -11,6 +12,8 @@ export type ServerRequest = { method: string; params: JsonObject };
 
 export type RequestOptions = {
   signal: AbortSignal;
+  /** Whose credentials are shown. Default: the connection's own. */
+  by?: RequestedBy | undefined;
   /** For transports that have headers. */
   headers?: Readonly<Record<string, string>> | undefined;
   /** What the client behind this request can be asked for, as the stateless revision says it. Default: nothing. */
@@ -44,6 +47,8 @@ export type Connection = {
   /** Told what the upstream says beside all requests: that a list has changed, that a resource was updated. */
   onNotification(listener: (method: string, params: JsonObject) => void): void;
   stderr(): string[];
+  /** Aborted when another connection is to be made: this one closes by itself once nothing is under way on it. */
+  stale?: AbortSignal | undefined;
   close(): Promise<void>;
 };
 
@@ -59,6 +64,8 @@ export type ConnectDeps = {
   graceMs: number;
   /** How a description of an API is fetched. */
   outbound: Outbound;
+  /** What is shown to the upstream. */
+  access: Access;
   /** Aborting gives up on connecting. */
   signal: AbortSignal;
   /** Which upstreams are known to need the handshake, kept over reconnections. */

@@ -3,6 +3,9 @@ import { RemitError } from "@remit/contract";
 import type { Dispatcher } from "undici";
 import { encodeHeaderValue } from "../mcp/header-value.ts";
 import { namedBy, statelessVersion } from "../mcp/mcp-protocol.ts";
+import type { Access } from "../secret/access.ts";
+import { maxAttempts } from "../secret/access.ts";
+import type { Challenge, Lease } from "../secret/broker.ts";
 import type { RequestOptions } from "./connection.ts";
 import { firstRequestId, isObject, maxMessageBytes, resultOfResponse, withProgress } from "./connection.ts";
 import { createSideTraffic } from "./side-traffic.ts";
@@ -31,10 +34,11 @@ type ChannelOptions = {
   sessionId: string | undefined;
   /** Whether the connection is one client's alone. */
   exclusive: boolean;
+  access: Access;
 };
 
 export function openHttpChannel(options: ChannelOptions): HttpChannel {
-  const { upstream, url, dispatcher, protocolVersion, sessionId } = options;
+  const { upstream, url, dispatcher, protocolVersion, sessionId, access } = options;
   const stateless = protocolVersion === statelessVersion;
   const target = { origin: url.origin, path: `${url.pathname}${url.search}`, method: "POST" as const };
   const common: Record<string, string> = {
@@ -46,16 +50,46 @@ export function openHttpChannel(options: ChannelOptions): HttpChannel {
   let nextId = firstRequestId;
   const side = createSideTraffic({ exclusive: options.exclusive, answer: tell });
 
-  function post(message: JsonObject, headers: Record<string, string>, signal: AbortSignal | null): Promise<Dispatcher.ResponseData> {
-    return dispatcher.request({ ...target, headers, body: JSON.stringify(message), signal });
+  function post(
+    message: JsonObject,
+    headers: Record<string, string>,
+    lease: Lease | null,
+    signal: AbortSignal | null,
+  ): Promise<Dispatcher.ResponseData> {
+    const body = JSON.stringify(message);
+    if (lease === null) return dispatcher.request({ ...target, headers, body, signal });
+    const { pathname, search } = withQuery(url, lease.query);
+    return dispatcher.request({ ...target, path: pathname + search, headers: { ...headers, ...lease.headers }, body, signal });
+  }
+
+  /** Sends, and sends again with another credential where the upstream did not look at the request for want of one. */
+  async function postLetIn(
+    message: JsonObject,
+    headers: Record<string, string>,
+    requested: RequestOptions,
+  ): Promise<Dispatcher.ResponseData> {
+    const { by, signal } = requested;
+    let lease = await access.lease(by, signal);
+    for (let attempt = 1; ; attempt += 1) {
+      const response = await post(message, headers, lease, signal);
+      const challenge = challengeOf(response);
+      if (challenge === null) return response;
+      await response.body.dump();
+      if (attempt >= maxAttempts) throw refused(`does not let Remit in (HTTP ${challenge.status}), and asks for more each time`);
+      lease = await access.again(by, lease, challenge, signal);
+    }
   }
 
   /** Tells without waiting; the answer says nothing. */
   function tell(message: JsonObject): void {
-    post(message, common, AbortSignal.timeout(5_000)).then(
-      (response) => response.body.dump(),
-      () => undefined,
-    );
+    const signal = AbortSignal.timeout(5_000);
+    access
+      .lease(undefined, signal)
+      .then((lease) => post(message, common, lease, signal))
+      .then(
+        (response) => response.body.dump(),
+        () => undefined,
+      );
   }
 
   async function answerOf(response: Dispatcher.ResponseData, id: number, requested: RequestOptions): Promise<JsonObject> {
@@ -120,7 +154,7 @@ export function openHttpChannel(options: ChannelOptions): HttpChannel {
       const headers = stateless ? { ...common, "mcp-method": method, ...nameHeader(method, params), ...requested.headers } : common;
       const untrack = side.track(id, requested);
       try {
-        const response = await post({ jsonrpc: "2.0", id, method, params: withProgress(params, id, requested) }, headers, signal);
+        const response = await postLetIn({ jsonrpc: "2.0", id, method, params: withProgress(params, id, requested) }, headers, requested);
         const status = response.statusCode;
         if (status === 404 && sessionId !== undefined) {
           await response.body.dump();
@@ -129,10 +163,6 @@ export function openHttpChannel(options: ChannelOptions): HttpChannel {
         if (status >= 300 && status < 400) {
           await response.body.dump();
           throw refused(`answered with a redirect (HTTP ${status}); redirects are not followed`);
-        }
-        if (status === 401 || status === 403) {
-          await response.body.dump();
-          throw refused(`does not let Remit in (HTTP ${status})`);
         }
         const outcome = resultOfResponse(upstream, await answerOf(response, id, requested));
         if (RemitError.is(outcome)) throw outcome;
@@ -157,6 +187,19 @@ export function openHttpChannel(options: ChannelOptions): HttpChannel {
       }
     },
   };
+}
+
+/** The URL with what the upstream takes in its query. */
+export function withQuery(url: URL, query: Lease["query"]): URL {
+  const full = new URL(url);
+  for (const [name, value] of Object.entries(query)) full.searchParams.set(name, value);
+  return full;
+}
+
+function challengeOf({ statusCode, headers }: Dispatcher.ResponseData): Challenge | null {
+  if (statusCode !== 401 && statusCode !== 403) return null;
+  const header = headers["www-authenticate"];
+  return { status: statusCode, wwwAuthenticate: (Array.isArray(header) ? header.join(", ") : header) ?? null };
 }
 
 /** MCP 2026-07-28, Streamable HTTP, Standard Request Headers. */

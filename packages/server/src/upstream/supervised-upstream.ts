@@ -3,6 +3,9 @@ import { operationNamed, RemitError } from "@remit/contract";
 import { statelessVersion } from "../mcp/mcp-protocol.ts";
 import { headerParameters, parameterHeaders } from "../mcp/header-parameters.ts";
 import { connectOpenApi } from "../openapi/connect-openapi.ts";
+import { accessOf } from "../secret/access.ts";
+import type { Access } from "../secret/access.ts";
+import type { CredentialBroker, Redact } from "../secret/broker.ts";
 import type { BackoffOptions } from "./backoff.ts";
 import { backoffDelay } from "./backoff.ts";
 import { createBulkhead } from "./bulkhead.ts";
@@ -12,6 +15,7 @@ import { connectStdio } from "./connect-stdio.ts";
 import type { ConnectDeps, Connection, RequestOptions } from "./connection.ts";
 import { SessionExpired } from "./http-channel.ts";
 import { listOfferedTools } from "./offered-tools.ts";
+import { redactedConnection, redactedError } from "./redacted-connection.ts";
 import { operationResultOf, toolResultOf } from "./tool-result.ts";
 import type { ListMethod, OfferedTool, UpstreamCall, UpstreamHealth, UpstreamNotice } from "./upstreams.ts";
 import { createWatches } from "./watches.ts";
@@ -32,7 +36,8 @@ export type SupervisedUpstream = {
   stop(drainMs: number): Promise<void>;
 };
 
-export type SuperviseDeps = Omit<ConnectDeps, "signal" | "era" | "client"> & {
+export type SuperviseDeps = Omit<ConnectDeps, "signal" | "era" | "client" | "access"> & {
+  broker: CredentialBroker;
   now: () => Date;
   /** In [0, 1). */
   random: () => number;
@@ -47,7 +52,16 @@ type State =
   | { type: "ready"; connection: Connection }
   | { type: "down"; nextAttempt: Date | null };
 
-export function connectUpstream(spec: UpstreamSpec, deps: ConnectDeps): Promise<Connection> {
+/** Connects; what the upstream says from then on repeats no secret. */
+export async function connectUpstream(spec: UpstreamSpec, deps: ConnectDeps, redact: Redact): Promise<Connection> {
+  try {
+    return redactedConnection(await connectPlainly(spec, deps), redact);
+  } catch (error) {
+    throw redactedError(error, redact);
+  }
+}
+
+function connectPlainly(spec: UpstreamSpec, deps: ConnectDeps): Promise<Connection> {
   switch (spec.transport.type) {
     case "stdio":
       return connectStdio(spec, deps);
@@ -72,12 +86,16 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
   let lastStderr: string[] = [];
   let timer: NodeJS.Timeout | undefined;
   const era: ConnectDeps["era"] = new Map();
+  const access: Access = {
+    lease: (by, signal) => accessOf(spec, deps.broker).lease(by, signal),
+    again: (by, lease, challenge, signal) => accessOf(spec, deps.broker).again(by, lease, challenge, signal),
+  };
   const stopping = new AbortController();
   let stopped = false;
   const idle: (() => void)[] = [];
   let announcing: NodeJS.Timeout | undefined;
   const lanes = createClientLanes(name, (capabilities, signal) =>
-    connectUpstream(spec, { ...deps, era, signal, client: { capabilities } }),
+    connectUpstream(spec, { ...deps, era, access, signal, client: { capabilities } }, deps.broker.redact),
   );
   const watches = createWatches(name, (error) => log.warn({ err: error }, "upstream does not tell of a resource any more"));
 
@@ -88,7 +106,7 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
 
   function connect(): void {
     restarts += 1;
-    const connecting = connectUpstream(spec, { ...deps, era, signal: stopping.signal });
+    const connecting = connectUpstream(spec, { ...deps, era, access, signal: stopping.signal }, deps.broker.redact);
     enter({ type: "starting", connecting });
     connecting.then(ready, (error: unknown) => down(error instanceof Error ? error.message : String(error), stderrOf(error)));
   }
@@ -108,6 +126,13 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
     connection.onClosed((reason) => {
       if (state.type === "ready" && state.connection === connection) down(reason, connection.stderr());
     });
+    connection.stale?.addEventListener(
+      "abort",
+      () => {
+        if (!stopped && state.type === "ready" && state.connection === connection) connect();
+      },
+      { once: true },
+    );
     watches.renew(connection);
     void announce(connection);
   }
@@ -199,7 +224,7 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
     const connection = await connected(signal);
     const stateless = connection.protocolVersion === statelessVersion;
     const method = operation?.method ?? "tools/call";
-    const options: RequestOptions = { signal, headers: headersOf(call, stateless) };
+    const options: RequestOptions = { signal, by: call.by, headers: headersOf(call, stateless) };
     let raw: JsonObject;
     if (relay === undefined) raw = await send(method, params, options);
     else {

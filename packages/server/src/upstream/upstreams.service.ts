@@ -4,6 +4,8 @@ import { RemitError } from "@remit/contract";
 import type { Logger } from "pino";
 import { createOutbound } from "../outbound/outbound-fetch.ts";
 import type { Outbound } from "../outbound/outbound.ts";
+import { accessOf, noBroker, probingAccess } from "../secret/access.ts";
+import type { CredentialBroker } from "../secret/broker.ts";
 import type { BackoffOptions } from "./backoff.ts";
 import { defaultBackoff } from "./backoff.ts";
 import { listOfferedTools } from "./offered-tools.ts";
@@ -20,6 +22,8 @@ export type UpstreamsDeps = {
   environment?: Readonly<Record<string, string | undefined>>;
   random?: () => number;
   backoff?: BackoffOptions;
+  /** What is shown to upstreams. Default: nothing. */
+  broker?: CredentialBroker;
   /** How descriptions of APIs are fetched. Default: from the Internet only. */
   outbound?: Outbound;
   connectTimeoutMs?: number;
@@ -49,8 +53,10 @@ export function createUpstreams(deps: UpstreamsDeps): UpstreamFleet {
     connectTimeoutMs: deps.connectTimeoutMs ?? 30_000,
     graceMs: deps.graceMs ?? 2_000,
   };
+  const broker = deps.broker ?? noBroker;
   const base: SuperviseDeps = {
     ...connectDeps,
+    broker,
     now: deps.now,
     random: deps.random ?? Math.random,
     backoff: deps.backoff ?? defaultBackoff,
@@ -80,7 +86,7 @@ export function createUpstreams(deps: UpstreamsDeps): UpstreamFleet {
       const wanted = new Map([...specs].map((spec) => [spec.name, spec]));
       for (const [name, { spec, upstream }] of members) {
         const next = wanted.get(name);
-        if (next !== undefined && isDeepStrictEqual(next.transport, spec.transport)) {
+        if (next !== undefined && isDeepStrictEqual(connectionOf(next), connectionOf(spec))) {
           upstream.adjust(next);
           members.set(name, { spec: next, upstream });
           wanted.delete(name);
@@ -108,12 +114,15 @@ export function createUpstreams(deps: UpstreamsDeps): UpstreamFleet {
     },
     health: () => [...members.values()].map(({ upstream }) => upstream.health()),
 
-    async probe(spec) {
-      const connection = await connectUpstream(spec, {
-        ...connectDeps,
-        era: new Map(),
-        signal: AbortSignal.timeout(connectDeps.connectTimeoutMs * 2),
-      });
+    async probe(spec, credentials) {
+      const signal = AbortSignal.timeout(connectDeps.connectTimeoutMs * 2);
+      const access = probingAccess(accessOf(spec, broker, credentials));
+      const connection = await connectUpstream(spec, { ...connectDeps, era: new Map(), access, signal }, broker.redact).catch(
+        async (error: unknown) => {
+          await access.release();
+          throw error;
+        },
+      );
       try {
         return await listOfferedTools(spec.name, connection, AbortSignal.timeout(spec.timeoutMs));
       } catch (error) {
@@ -123,6 +132,7 @@ export function createUpstreams(deps: UpstreamsDeps): UpstreamFleet {
         });
       } finally {
         await connection.close();
+        await access.release();
       }
     },
 
@@ -133,4 +143,9 @@ export function createUpstreams(deps: UpstreamsDeps): UpstreamFleet {
       members.clear();
     },
   };
+}
+
+/** What a connection is made of: where any of it changes, another is made. */
+function connectionOf({ transport, credential }: UpstreamSpec): unknown {
+  return [transport, credential];
 }

@@ -1,5 +1,6 @@
 import type { Continuation, Relay } from "./relay.ts";
-import type { JsonObject, ToolResult, UpstreamSpec } from "@remit/contract";
+import type { CredentialSpec, JsonObject, ToolResult, UpstreamSpec } from "@remit/contract";
+import type { RequestedBy } from "../secret/access.ts";
 
 /** What an upstream says of one of its tools, as `tools/list` gives it. */
 export type OfferedTool = { name: string; description: string; inputSchema: JsonObject; outputSchema: JsonObject | null; raw: JsonObject };
@@ -12,6 +13,8 @@ export type UpstreamCall = {
   timeoutMs: number;
   /** Aborting cancels the call at the upstream as well. */
   signal: AbortSignal;
+  /** For whom it is made: whose credentials are shown. */
+  by?: RequestedBy;
   /** W3C `traceparent`, passed on in `_meta`. */
   traceparent?: string;
   /** The client's side; absent where none is there, as when a server carries out what people have granted. */
@@ -43,9 +46,10 @@ export type Upstreams = {
   offered(upstream: string): Promise<OfferedTool[]>;
   /**
    * Every tool that an upstream of this specification offers, before it is in force: it is started, asked and stopped.
+   * `credentials`: those that would come into force with it.
    * @throws RemitError as `offered`.
    */
-  probe(spec: UpstreamSpec): Promise<OfferedTool[]>;
+  probe(spec: UpstreamSpec, credentials?: ReadonlyMap<string, CredentialSpec>): Promise<OfferedTool[]>;
   /**
    * Never sends a call twice.
    * @throws RemitError `upstream-unavailable` (nothing was sent) | `upstream-error` (it answered with an error) |

@@ -1,0 +1,101 @@
+import type { ControlState } from "../control/control-state.ts";
+import type { Database } from "../database/database.ts";
+import type { Halts } from "../halt/halts.ts";
+import type { MasterKey } from "../keys/master-key.ts";
+import type { Ledger } from "../ledger/ledger.ts";
+import type { Logger } from "../log/logger.ts";
+import type { RegistrySource } from "../registry/registry-source.ts";
+import type { Backend } from "./backend.ts";
+import { createBroker } from "./broker.service.ts";
+import type { RunningBroker } from "./broker.service.ts";
+import type { KnownSecrets } from "./known-secrets.ts";
+import { startLeaseClock } from "./lease-clock.ts";
+import type { LeaseClock } from "./lease-clock.ts";
+import { createLeases } from "./lease.service.ts";
+import type { LeaseStore } from "./lease.store.ts";
+import type { Leases } from "./leases.ts";
+import { createSecrets } from "./secret.service.ts";
+import type { SecretStore } from "./secret.store.ts";
+import type { Secrets } from "./secrets.ts";
+import { createStoredBackend } from "./stored-backend.ts";
+
+export type CredentialsOptions = {
+  database: Database;
+  stores: { secrets: SecretStore; leases: LeaseStore };
+  masterKey: MasterKey;
+  ledger: Pick<Ledger, "append">;
+  registry: RegistrySource;
+  halts: Pick<Halts, "current">;
+  control: Pick<ControlState, "changed" | "refresh">;
+  known: KnownSecrets;
+  logger: Logger;
+  now: () => Date;
+  lifetimeMs?: number;
+  clockEveryMs?: number;
+};
+
+/** Everything about what upstreams are shown: where it is kept, who may use it now, and what gives it out. */
+export type Credentials = {
+  secrets: Secrets;
+  leases: Leases;
+  broker: RunningBroker;
+  clock: LeaseClock;
+  stop(): Promise<void>;
+};
+
+export function createCredentials(options: CredentialsOptions): Credentials {
+  const { database, stores, ledger, control, registry, logger, now } = options;
+  const leases = createLeases({ database, store: stores.leases, ledger, control, now });
+  const secrets = createSecrets({
+    database,
+    store: stores.secrets,
+    masterKey: options.masterKey,
+    ledger,
+    registry,
+    control,
+    revokeLeases: leases.revokeIn,
+    now,
+  });
+  const stored = createStoredBackend({ secrets });
+  const backends: Record<"secret" | "oauth-client" | "oauth-user" | "postgres" | "vault", Backend> = {
+    secret: stored,
+    "oauth-client": stored,
+    "oauth-user": stored,
+    postgres: stored,
+    vault: stored,
+  };
+  const broker = createBroker({
+    database,
+    leases: stores.leases,
+    secretStore: stores.secrets,
+    secrets,
+    backends,
+    ledger,
+    registry,
+    halts: options.halts,
+    known: options.known,
+    logger,
+    now,
+    ...(options.lifetimeMs === undefined ? {} : { lifetimeMs: options.lifetimeMs }),
+  });
+  const clock = startLeaseClock({
+    database,
+    leases: stores.leases,
+    secretStore: stores.secrets,
+    backends,
+    now,
+    onError: (error, lease) =>
+      logger.error({ lease, reason: options.known.text(String(error)) }, "what was made for a lease could not be taken back; trying again"),
+    ...(options.clockEveryMs === undefined ? {} : { everyMs: options.clockEveryMs }),
+  });
+  return {
+    secrets,
+    leases,
+    broker,
+    clock,
+    async stop() {
+      await broker.stop();
+      await clock.stop();
+    },
+  };
+}

@@ -1,0 +1,34 @@
+import { randomBytes } from "node:crypto";
+import { createMasterKey, doesNotOpen } from "../keys/master-key.ts";
+import type { MasterKey } from "../keys/master-key.ts";
+
+const keyLength = 32;
+/** Nonce, key and tag. */
+const wrappedLength = 12 + keyLength + 16;
+
+/**
+ * AES-256-GCM under a key of its own, which is sealed under the master key: `wrapped key || sealed value`. Both are bound to `place`
+ * (path and version) as associated data, so that neither opens anywhere else.
+ */
+export function sealSecret(masterKey: MasterKey, place: string, value: string): Buffer {
+  const key = randomBytes(keyLength);
+  const plain = Buffer.from(value);
+  try {
+    return Buffer.concat([masterKey.seal(key, `secret-key ${place}`), createMasterKey(key).seal(plain, `secret ${place}`)]);
+  } finally {
+    key.fill(0);
+    plain.fill(0);
+  }
+}
+
+/** @throws RemitError `database-mismatch` where this master key, or this place, did not seal it. */
+export function openSecret(masterKey: MasterKey, place: string, sealed: Buffer): string {
+  const key = masterKey.open(sealed.subarray(0, wrappedLength), `secret-key ${place}`);
+  if (key === null) throw doesNotOpen(`the secret ${place}`);
+  const plain = createMasterKey(key).open(sealed.subarray(wrappedLength), `secret ${place}`);
+  key.fill(0);
+  if (plain === null) throw doesNotOpen(`the secret ${place}`);
+  const value = plain.toString("utf8");
+  plain.fill(0);
+  return value;
+}
