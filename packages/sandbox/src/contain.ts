@@ -53,9 +53,9 @@ export type Contained = {
   dispose(): Promise<void>;
 };
 
-/** Variables that would change what the launcher does before anything is contained: the loader's, the shell's, node's. */
+/** Variables that would change what the launcher does before anything is contained: the loader's, the shell's. None is a secret. */
 const early =
-  /^(?:LD_|DYLD_|BASH|SHELLOPTS$|PS4$|ENV$|PATH$|IFS$|GCONV_|GLIBC_|LOCPATH$|NLSPATH$|LIBMOUNT_|LIBBLKID_|MALLOC_|NODE_|PERL|PYTHON)/;
+  /^(?:LD_\w+|DYLD_\w+|BASH.*|SHELLOPTS|PS4|ENV|PATH|IFS|GCONV_PATH|GLIBC_TUNABLES|LOCPATH|NLSPATH|LIBMOUNT_\w+|MALLOC_\w+|NODE_OPTIONS|NODE_PATH|PERL5\w+|PYTHONPATH|PYTHONHOME|PYTHONSTARTUP)$/;
 
 /**
  * Prepares the start of a program, contained as its registration declares and as far as the machine can.

@@ -57,6 +57,7 @@ import { runStore } from "./run/run.postgres.ts";
 import { registerRunRoutes } from "./run/run.routes.ts";
 import { createRuns } from "./run/run.service.ts";
 import type { Runs } from "./run/runs.ts";
+import { createContainmentRecorder } from "./sandbox/record-containment.ts";
 import { createCredentials } from "./secret/credentials.ts";
 import { createKnownSecrets } from "./secret/known-secrets.ts";
 import { leaseStore } from "./secret/lease.postgres.ts";
@@ -177,6 +178,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     stops.push(() => credentials.stop());
     const upstreams = createUpstreams({
       broker: credentials.broker,
+      hidden: [dataDir],
+      onStarted: createContainmentRecorder({ ledger, now, newId, onError: onError("how an upstream was started could not be recorded") }),
       logger,
       now,
       rootDir: resolve(options.registryDir ?? "."),

@@ -36,6 +36,7 @@ export const entryTypes = [
   "agent-suspended",
   "tool-drifted",
   "tool-accepted",
+  "upstream-started",
   "halt-engaged",
   "halt-release-requested",
   "halt-released",

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import type { ChildProcessWithoutNullStreams } from "node:child_process";
+import type { Contained } from "@remit/sandbox";
 
 /** A child that leads its own process group, so that it ends together with whatever it started. */
 export type Child = {
@@ -10,11 +11,9 @@ export type Child = {
   onStderr(listener: (chunk: Buffer) => void): void;
   /** Told once, when it has exited and its output has been read to the end. */
   onEnded(listener: (how: string) => void): void;
-  /** Asks by closing stdin, then by SIGTERM, then ends it by SIGKILL. */
+  /** Asks by closing stdin, then by SIGTERM, then ends it by SIGKILL. Its scratch folder goes with it. */
   stop(): Promise<void>;
 };
-
-export type ChildOptions = { command: string; args: readonly string[]; cwd: string; env: Record<string, string>; graceMs: number };
 
 /** Children of this process that live. A process that exits in the ordinary way takes them along. */
 const living = new Set<Child>();
@@ -22,26 +21,32 @@ process.once("exit", () => {
   for (const child of living) killGroup(child.pid, "SIGKILL");
 });
 
-/** Starts a child. Rejects when there is no such program or folder. */
-export async function startChild(options: ChildOptions): Promise<Child> {
-  const child = spawn(options.command, options.args, {
-    cwd: options.cwd,
-    env: options.env,
+/** Starts a child as it was prepared. Rejects when there is no such program or folder. */
+export async function startChild(contained: Contained, graceMs: number): Promise<Child> {
+  const child = spawn(contained.file, contained.args, {
+    cwd: contained.cwd,
+    env: contained.env,
     stdio: ["pipe", "pipe", "pipe"],
     // A group of its own: signals reach what a wrapper such as `npx` or `sh -c` has started, and Ctrl-C does not.
     detached: true,
     windowsHide: true,
   });
-  await new Promise<void>((resolve, reject) => {
-    child.once("spawn", resolve);
-    child.once("error", reject);
-  });
-  return supervise(child, options.graceMs);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      child.once("spawn", resolve);
+      child.once("error", reject);
+    });
+  } catch (error) {
+    await contained.dispose();
+    throw error;
+  }
+  return supervise(child, contained, graceMs);
 }
 
-function supervise(child: ChildProcessWithoutNullStreams, graceMs: number): Child {
+function supervise(child: ChildProcessWithoutNullStreams, contained: Contained, graceMs: number): Child {
   const pid = child.pid;
   if (pid === undefined) throw new Error("a started child has no process id");
+  contained.started(pid);
   const endedListeners: ((how: string) => void)[] = [];
   let how: string | null = null;
 
@@ -71,7 +76,7 @@ function supervise(child: ChildProcessWithoutNullStreams, graceMs: number): Chil
       const ended = new Promise<void>((resolve) => self.onEnded(() => resolve()));
       child.stdin.end();
       if (await within(ended, graceMs)) return;
-      killGroup(pid, "SIGTERM");
+      contained.ask(pid, "SIGTERM");
       if (await within(ended, graceMs)) return;
       killGroup(pid, "SIGKILL");
       await ended;
@@ -80,7 +85,10 @@ function supervise(child: ChildProcessWithoutNullStreams, graceMs: number): Chil
   living.add(self);
   child.once("close", (code, signal) => {
     living.delete(self);
-    how = signal === null ? `it exited with code ${code}` : `it was ended by ${signal}`;
+    const end = contained.endOf(code, signal);
+    how = end.signal === null ? `it exited with code ${end.code}` : `it was ended by ${end.signal}`;
+    // What cannot be removed is in the machine's temporary folder, and is nobody's.
+    contained.dispose().catch(() => undefined);
     for (const listener of endedListeners) listener(how);
   });
   return self;

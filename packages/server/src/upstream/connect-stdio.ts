@@ -1,7 +1,7 @@
-import { resolve } from "node:path";
-import type { UpstreamSpec } from "@remit/contract";
+import type { Containment, Issue, UpstreamSpec } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import { enveloped, statelessVersion } from "../mcp/mcp-protocol.ts";
+import { containUpstream } from "../sandbox/contain-upstream.ts";
 import { childEnvironment } from "./child-environment.ts";
 import { startChild } from "./child-process.ts";
 import { createRetirement } from "./retirement.ts";
@@ -17,16 +17,20 @@ import { createUpstreamClient } from "./upstream-client.ts";
  */
 export async function connectStdio(spec: UpstreamSpec, deps: ConnectDeps): Promise<Connection> {
   if (deps.client !== undefined) return await open(spec, deps, "legacy");
-  const known = deps.era.get(spec.name);
-  if (known !== undefined) return await open(spec, deps, known);
+  const known = deps.era.get(spec.name) ?? "auto";
   try {
-    return await open(spec, deps, "auto");
+    return await open(spec, deps, known === "perhaps-legacy" ? "legacy" : known);
   } catch (error) {
-    // Some old servers exit on any request before `initialize`, the question for their revision included.
-    if (!RemitError.is(error) || error.code !== "upstream-unavailable" || deps.signal.aborted) throw error;
-    return await open(spec, deps, "legacy");
+    // Some old servers exit on any request before `initialize`, the question for their revision included. Which kind this is, is
+    // found out by one start an attempt, in turn.
+    if (known === "perhaps-legacy") deps.era.delete(spec.name);
+    else if (error instanceof Ended && !deps.era.has(spec.name)) deps.era.set(spec.name, "perhaps-legacy");
+    throw error;
   }
 }
+
+/** It was started, and ended before a connection stood. */
+class Ended extends RemitError {}
 
 async function open(spec: UpstreamSpec, deps: ConnectDeps, negotiation: Negotiation): Promise<Connection> {
   const { transport } = spec;
@@ -34,15 +38,14 @@ async function open(spec: UpstreamSpec, deps: ConnectDeps, negotiation: Negotiat
   const log = deps.logger.child({ upstream: spec.name });
   const stderr = createStderrRing(transport.env, (line) => log.debug({ stderr: line }, "upstream wrote to stderr"));
   const lease = await deps.access.lease(undefined, deps.signal);
-  const child = await startChild({
-    command: transport.command,
-    args: transport.args,
-    cwd: resolve(deps.rootDir, transport.cwd ?? "."),
-    env: { ...childEnvironment(deps.environment, transport), ...lease?.env },
-    graceMs: deps.graceMs,
-  }).catch((error: unknown) => {
-    throw failure("upstream-unavailable", spec, `cannot be started: ${error instanceof Error ? error.message : String(error)}`, []);
+  const env = { ...childEnvironment(deps.environment, transport), ...lease?.env };
+  const contained = await containUpstream(transport, env, deps).catch((error: unknown) => {
+    throw unstarted(spec, error);
   });
+  const child = await startChild(contained, deps.graceMs).catch((error: unknown) => {
+    throw unstarted(spec, error);
+  });
+  deps.onStarted(spec.name, contained.containment);
   const retiring = createRetirement(lease?.ended, () => child.stop());
   child.onStderr((chunk) => stderr.push(chunk));
   let ended: string | null = null;
@@ -68,13 +71,10 @@ async function open(spec: UpstreamSpec, deps: ConnectDeps, negotiation: Negotiat
     const exited = ended;
     await child.stop();
     const why = exited ?? (error instanceof Error ? error.message : String(error));
-    throw failure(
-      exited === null && client.timedOut(error) ? "upstream-timeout" : "upstream-unavailable",
-      spec,
-      `could not be connected: ${why}`,
-      stderr.lines(),
-      error,
-    );
+    const message = `upstream "${spec.name}" could not be connected: ${why}`;
+    const issues = [...lastWords(stderr.lines()), ...containmentHint(contained.containment)];
+    if (exited !== null) throw new Ended("upstream-unavailable", message, { cause: error, issues });
+    throw new RemitError(client.timedOut(error) ? "upstream-timeout" : "upstream-unavailable", message, { cause: error, issues });
   } finally {
     deps.signal.removeEventListener("abort", giveUp);
   }
@@ -96,17 +96,24 @@ async function open(spec: UpstreamSpec, deps: ConnectDeps, negotiation: Negotiat
     },
     onNotification: (listener) => channel.onNotification(listener),
     stderr: () => stderr.lines(),
+    containment: contained.containment,
     close: () => child.stop(),
   };
 }
 
-function failure(
-  code: "upstream-unavailable" | "upstream-timeout",
-  spec: UpstreamSpec,
-  what: string,
-  stderr: readonly string[],
-  cause?: unknown,
-): RemitError {
-  const lastWords = stderr.slice(-5).map((line) => ({ message: `stderr: ${line}` }));
-  return new RemitError(code, `upstream "${spec.name}" ${what}`, { cause, issues: lastWords });
+function unstarted(spec: UpstreamSpec, error: unknown): RemitError {
+  const why = error instanceof Error ? error.message : String(error);
+  const code = RemitError.is(error) ? error.code : "upstream-unavailable";
+  return new RemitError(code, `upstream "${spec.name}" cannot be started: ${why}`, { cause: error });
+}
+
+function lastWords(stderr: readonly string[]): Issue[] {
+  return stderr.slice(-5).map((line) => ({ message: `stderr: ${line}` }));
+}
+
+/** Whoever finds that it does not connect may not know what it cannot reach. */
+function containmentHint({ by, network }: Containment): Issue[] {
+  if (by === "nothing") return [];
+  const reaches = network === "none" ? "no network" : network === "open" ? "the network" : `no network but ${network.join(", ")}`;
+  return [{ message: `it is contained by ${by}: ${reaches}, and no files but what its registration declares under transport.sandbox` }];
 }

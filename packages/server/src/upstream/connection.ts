@@ -1,10 +1,11 @@
-import type { JsonObject } from "@remit/contract";
+import type { Containment, JsonObject } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import type { Logger } from "pino";
 import type { Outbound } from "../outbound/outbound.ts";
 import type { Access, RequestedBy } from "../secret/access.ts";
 import { rpcCodes } from "../mcp/mcp-protocol.ts";
 import { RpcError } from "../mcp/rpc-error.ts";
+import type { UpstreamSandboxDeps } from "../sandbox/contain-upstream.ts";
 import { printable } from "./stderr-ring.ts";
 
 /** What an upstream asks of its client in mid-call. */
@@ -49,14 +50,14 @@ export type Connection = {
   stderr(): string[];
   /** Aborted when another connection is to be made: this one closes by itself once nothing is under way on it. */
   stale?: AbortSignal | undefined;
+  /** How its program was started, where it has one. */
+  containment?: Containment;
   close(): Promise<void>;
 };
 
 /** What connecting needs. */
-export type ConnectDeps = {
+export type ConnectDeps = UpstreamSandboxDeps & {
   logger: Logger;
-  /** What `cwd` of a specification is relative to. */
-  rootDir: string;
   /** This process's own environment, of which a child gets next to nothing. */
   environment: Readonly<Record<string, string | undefined>>;
   connectTimeoutMs: number;
@@ -68,8 +69,11 @@ export type ConnectDeps = {
   access: Access;
   /** Aborting gives up on connecting. */
   signal: AbortSignal;
-  /** Which upstreams are known to need the handshake, kept over reconnections. */
-  era: Map<string, "auto" | "legacy">;
+  /**
+   * Which upstreams are known to need the handshake, kept over reconnections. `perhaps-legacy`: it ended when it was asked which
+   * revision it speaks; the next attempt is by the handshake.
+   */
+  era: Map<string, "auto" | "legacy" | "perhaps-legacy">;
   /** A connection for one client alone, by the handshake: the upstream may ask that client for these. Absent: for all, asking nobody. */
   client?: { capabilities: JsonObject };
 };

@@ -98,9 +98,11 @@ describe("[CTL-21] upstreams that misbehave", () => {
     await expect(fleet.call({ ...callOf("up", "call"), timeoutMs: 300 })).rejects.toMatchObject({ code: "upstream-timeout" });
   });
 
-  test("one that exits on the question for its revision is shaken hands with", async () => {
+  test("one that exits on the question for its revision is shaken hands with at the next attempt", async () => {
     await using fleet = openFleet([fixtureSpec("up", "raw-server", ["exits-on-probe"])]);
-    expect(await fleet.offered("up")).toHaveLength(1);
+    expect(await fleet.nextOffer("up")).toHaveLength(1);
+    expect(fleet.health()).toMatchObject([{ state: "ready", restarts: 1 }]);
+    expect(await fleet.probe(fixtureSpec("candidate", "raw-server", ["exits-on-probe"]))).toHaveLength(1);
   });
 
   test("a list without an end is refused", async () => {

@@ -328,6 +328,7 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
       restarts: Math.max(0, restarts),
       error: lastError,
       stderr: state.type === "ready" ? state.connection.stderr() : lastStderr,
+      containment: state.type === "ready" ? (state.connection.containment ?? null) : null,
     }),
 
     adjust(next) {

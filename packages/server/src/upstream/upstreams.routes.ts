@@ -1,3 +1,4 @@
+import { containmentSchema } from "@remit/contract";
 import { z } from "zod";
 import { requireActor } from "../http/doorkeeper.ts";
 import type { App } from "../http/http-app.ts";
@@ -11,6 +12,8 @@ const healthSchema = z.object({
   error: z.string().nullable(),
   /** The last lines that a program wrote to stderr. */
   stderr: z.array(z.string()),
+  /** How its program was started; null where it has none, or does not run. */
+  containment: containmentSchema.nullable(),
 });
 
 export function registerUpstreamRoutes(app: App, { upstreams }: { upstreams: Pick<Upstreams, "health"> }): void {

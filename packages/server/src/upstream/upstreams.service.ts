@@ -1,6 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
-import type { UpstreamSpec } from "@remit/contract";
+import type { Containment, UpstreamSpec } from "@remit/contract";
 import { RemitError } from "@remit/contract";
+import type { Machine } from "@remit/sandbox";
+import { examineMachine } from "@remit/sandbox";
 import type { Logger } from "pino";
 import { createOutbound } from "../outbound/outbound-fetch.ts";
 import type { Outbound } from "../outbound/outbound.ts";
@@ -8,6 +10,7 @@ import { accessOf, noBroker, probingAccess } from "../secret/access.ts";
 import type { CredentialBroker } from "../secret/broker.ts";
 import type { BackoffOptions } from "./backoff.ts";
 import { defaultBackoff } from "./backoff.ts";
+import type { ConnectDeps } from "./connection.ts";
 import { listOfferedTools } from "./offered-tools.ts";
 import type { SuperviseDeps, SupervisedUpstream } from "./supervised-upstream.ts";
 import { connectUpstream, superviseUpstream } from "./supervised-upstream.ts";
@@ -28,6 +31,12 @@ export type UpstreamsDeps = {
   outbound?: Outbound;
   connectTimeoutMs?: number;
   graceMs?: number;
+  /** What programs are contained with. Default: what this machine has. */
+  machine?: () => Promise<Machine>;
+  /** Remit's own folders, never shown to an upstream. */
+  hidden?: readonly string[];
+  /** Told how each program was started. */
+  onStarted?: (upstream: string, containment: Containment) => void;
 };
 
 /** The upstreams and their lives. */
@@ -52,6 +61,9 @@ export function createUpstreams(deps: UpstreamsDeps): UpstreamFleet {
     outbound: deps.outbound ?? createOutbound(),
     connectTimeoutMs: deps.connectTimeoutMs ?? 30_000,
     graceMs: deps.graceMs ?? 2_000,
+    machine: deps.machine ?? examineMachine,
+    hidden: deps.hidden ?? [],
+    onStarted: deps.onStarted ?? (() => undefined),
   };
   const broker = deps.broker ?? noBroker;
   const base: SuperviseDeps = {
@@ -117,12 +129,17 @@ export function createUpstreams(deps: UpstreamsDeps): UpstreamFleet {
     async probe(spec, credentials) {
       const signal = AbortSignal.timeout(connectDeps.connectTimeoutMs * 2);
       const access = probingAccess(accessOf(spec, broker, credentials));
-      const connection = await connectUpstream(spec, { ...connectDeps, era: new Map(), access, signal }, broker.redact).catch(
-        async (error: unknown) => {
+      const probing: ConnectDeps = { ...connectDeps, era: new Map(), access, signal };
+      const connect = () => connectUpstream(spec, probing, broker.redact);
+      const connection = await connect()
+        .catch(async (error: unknown) => {
+          if (probing.era.get(spec.name) !== "perhaps-legacy" || signal.aborted) throw error;
+          return await connect();
+        })
+        .catch(async (error: unknown) => {
           await access.release();
           throw error;
-        },
-      );
+        });
       try {
         return await listOfferedTools(spec.name, connection, AbortSignal.timeout(spec.timeoutMs));
       } catch (error) {

@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import type { JsonObject, UpstreamSpec } from "@remit/contract";
+import type { JsonObject, SandboxSpec, UpstreamSpec } from "@remit/contract";
 import { upstreamSpecSchema } from "@remit/contract";
 import { pino } from "pino";
 import type { UpstreamFleet, UpstreamsDeps } from "./upstreams.service.ts";
@@ -8,14 +8,20 @@ import type { OfferedTool, UpstreamCall } from "./upstreams.ts";
 
 export type FixtureName = "fixture-server" | "legacy-server" | "raw-server";
 
-/** The specification of a fixture of this folder, as an upstream of that name. */
-export function fixtureSpec(name: string, fixture: FixtureName, args: string[] = [], more: Partial<UpstreamSpec> = {}): UpstreamSpec {
+/** The specification of a fixture of this folder, as an upstream of that name. What contains it is tested by itself, and is off. */
+export function fixtureSpec(
+  name: string,
+  fixture: FixtureName,
+  args: string[] = [],
+  more: Partial<UpstreamSpec> = {},
+  sandbox: Partial<SandboxSpec> = { mode: "off" },
+): UpstreamSpec {
   const file = fileURLToPath(new URL(`./fixtures/${fixture}.ts`, import.meta.url));
   return upstreamSpecSchema.parse({
     kind: "upstream",
     name,
     owner: "ada",
-    transport: { type: "stdio", command: process.execPath, args: [file, ...args] },
+    transport: { type: "stdio", command: process.execPath, args: [file, ...args], sandbox },
     ...more,
   });
 }

@@ -1,5 +1,5 @@
 import type { Continuation, Relay } from "./relay.ts";
-import type { CredentialSpec, JsonObject, ToolResult, UpstreamSpec } from "@remit/contract";
+import type { Containment, CredentialSpec, JsonObject, ToolResult, UpstreamSpec } from "@remit/contract";
 import type { RequestedBy } from "../secret/access.ts";
 
 /** What an upstream says of one of its tools, as `tools/list` gives it. */
@@ -35,6 +35,8 @@ export type UpstreamHealth = {
   restarts: number;
   error: string | null;
   stderr: string[];
+  /** How its program was started; null where it has none, or does not run. */
+  containment: Containment | null;
 };
 
 /** The MCP servers behind the gateway. */
