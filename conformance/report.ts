@@ -1,3 +1,4 @@
+import type { ClientResult } from "./client-leg.ts";
 import type { Lost } from "./compare.ts";
 import type { ServerResult } from "./server-leg.ts";
 
@@ -24,4 +25,8 @@ export function exchangesText({ exchanges }: ServerResult): string {
         `  ${method} ${url} ${JSON.stringify(headers)}\n  > ${body}\n  < ${status} ${answer}\n\n`,
     )
     .join("");
+}
+
+export function clientLine({ revision, required, passed, failed, warned }: ClientResult): string {
+  return `${revision} client: ${passed}/${required}\n${lostLines(failed)}${warned.length === 0 ? "" : lostLines(warned).replaceAll("✗", "!")}`;
 }

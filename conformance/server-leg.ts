@@ -6,7 +6,7 @@ import type { Revision } from "./referee.ts";
 import { judge, requiredScenarios, revisions } from "./referee.ts";
 import type { Exchange } from "./through/forwarder.ts";
 import { openForwarder } from "./through/forwarder.ts";
-import { agent, governedOperations, registryFiles } from "./through/registry.ts";
+import { governedOperations, registryFiles } from "./through/registry.ts";
 import type { Remit } from "./through/remit.ts";
 
 export type ServerResult = {
@@ -43,7 +43,9 @@ export async function judgeServers(
   const direct = new Map(await Promise.all(revisions.map(async (revision) => [revision, await judge(revision, both, scenario)] as const)));
   const results: ServerResult[] = [];
   for (const { revision, upstream } of pairs) {
-    await using forwarder = await openForwarder(new URL(`${remit.url}/mcp/${upstreamNames[upstream]}`), () => remit.token(agent));
+    await using forwarder = await openForwarder(new URL(`${remit.url}/mcp/${upstreamNames[upstream]}`), () =>
+      remit.token(upstreamNames[upstream]),
+    );
     const through = await judge(revision, forwarder, scenario);
     const straight = direct.get(revision) ?? new Map();
     const all = await requiredScenarios(revision, "server");

@@ -1,10 +1,7 @@
-/** What every agent here may do: everything. What is judged is the way through, not the policy. */
-export const agent = "tester";
-
+/** An upstream, and all of its tools that are granted to the agent that has its name. What is judged is the way through, not the policy. */
 export type GovernedUpstream = { name: string; url: string; tools: readonly string[] };
 
 export function registryFiles(upstreams: readonly GovernedUpstream[]): Record<string, string> {
-  const granted = upstreams.flatMap(({ name, tools }) => tools.map((tool) => `${name}__${tool}`));
   return {
     "remit.yaml": "apiVersion: remit/v1\norganisation: { name: conformance, trustDomain: conformance.example, timeZone: UTC }\n",
     "parties/people.yaml": "kind: party\nname: ada\ndisplayName: Ada\nroles: [admin]\n",
@@ -12,17 +9,6 @@ export function registryFiles(upstreams: readonly GovernedUpstream[]): Record<st
     "policies/everything/policy.yaml": "kind: policy\nname: everything\ndescription: Everything that is granted\nowner: ada\n",
     "policies/everything/grants.cedar": `@id("everything.grant")\npermit (principal in Remit::Role::"tester", action, resource);\n`,
     "policies/everything/everything.test.yaml": "cases: []\n",
-    "agents/tester.yaml": `kind: agent
-name: ${agent}
-purpose: Calls everything
-accountable: ada
-tier: 2
-roles: [tester]
-policies: [everything]
-environments: [staging]
-tools: ${JSON.stringify(granted)}
-constraints: { may: [call everything] }
-`,
     ...Object.fromEntries(upstreams.flatMap((upstream) => upstreamFiles(upstream))),
   };
 }
@@ -31,9 +17,22 @@ function upstreamFiles({ name, url, tools }: GovernedUpstream): [path: string, t
   const documents = tools.map(
     (tool) => `kind: tool\nupstream: ${name}\nname: ${tool}\neffect: read\nreversibility: reversible\nsensitivity: internal\nowner: ada\n`,
   );
+  const agent = `kind: agent
+name: ${name}
+purpose: Calls everything
+accountable: ada
+tier: 2
+roles: [tester]
+policies: [everything]
+environments: [staging]
+tools: ${JSON.stringify(tools.map((tool) => `${name}__${tool}`))}
+constraints: { may: [call everything] }
+`;
   return [
+    [`agents/${name}.yaml`, agent],
     [`upstreams/${name}.yaml`, `kind: upstream\nname: ${name}\nowner: ada\ntransport: { type: http, url: ${JSON.stringify(url)} }\n`],
-    [`tools/${name}.yaml`, documents.join("---\n")],
+    ...(tools.length === 0 ? [] : [[`tools/${name}.yaml`, documents.join("---\n")] satisfies [string, string]]),
   ];
 }
+
 export const governedOperations: readonly string[] = [];

@@ -1,0 +1,65 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { governedOperations } from "../through/registry.ts";
+import type { Remit } from "../through/remit.ts";
+import { work } from "./agent.ts";
+import type { Assignment } from "./assignment.ts";
+import { assignmentSchema, workOf } from "./assignment.ts";
+import { createRegistrar } from "./registrar.ts";
+import { createTurns } from "./turns.ts";
+
+/** The referee starts all its scenarios at once; more than so many at a time would only disturb what is measured in milliseconds. */
+const atOnce = 2;
+
+export type Harness = {
+  url: string;
+  /** What went wrong on the agent's side, which the referee does not say. */
+  problems: ReadonlyMap<string, string>;
+  [Symbol.asyncDispose](): Promise<void>;
+};
+
+/** Where the command that the referee starts says what there is to do: every scenario's server becomes an upstream with an agent of its own. */
+export async function openHarness(remit: Remit): Promise<Harness> {
+  const registrar = createRegistrar(remit);
+  const inTurn = createTurns(atOnce);
+  const problems = new Map<string, string>();
+  let count = 0;
+
+  async function fulfil(assignment: Assignment): Promise<void> {
+    const todo = workOf(assignment);
+    count += 1;
+    const name = `scenario${count}`;
+    const tools = [...todo.calls.map((call) => call.name), ...governedOperations];
+    try {
+      await registrar.add({ name, url: assignment.serverUrl, tools });
+      await inTurn(() => work(new URL(`${remit.url}/mcp/${name}`), () => remit.token(name), assignment.revision, todo));
+    } finally {
+      // Before the referee is told: it waits for every connection to its server to end.
+      await registrar.remove(name);
+    }
+  }
+
+  const server = createServer((request, response) => {
+    let body = "";
+    request.on("data", (chunk: Buffer) => (body += chunk.toString()));
+    request.once("end", () => {
+      const assignment = assignmentSchema.parse(JSON.parse(body));
+      fulfil(assignment).then(
+        () => response.end("done\n"),
+        (error: unknown) => {
+          problems.set(assignment.scenario, String(error));
+          response.writeHead(500).end(`${String(error)}\n`);
+        },
+      );
+    });
+  });
+  await new Promise<void>((listening) => server.listen(0, "127.0.0.1", listening));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    problems,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((closed) => server.close(closed));
+    },
+  };
+}

@@ -1,0 +1,40 @@
+import type { GovernedUpstream } from "../through/registry.ts";
+import { registryFiles } from "../through/registry.ts";
+import type { Remit } from "../through/remit.ts";
+
+/** Upstreams that come and go while Remit runs. */
+export type Registrar = {
+  /** In force when it is done. */
+  add(upstream: GovernedUpstream): Promise<void>;
+  /** Out of force, and no longer connected, when it is done. */
+  remove(name: string): Promise<void>;
+};
+
+export function createRegistrar(remit: Remit): Registrar {
+  const upstreams = new Map<string, GovernedUpstream>();
+  let last: Promise<unknown> = Promise.resolve();
+  let next: Promise<unknown> | null = null;
+
+  /** One after the other, for each says the whole registry; whoever comes while one runs shares the next. */
+  function apply(): Promise<unknown> {
+    if (next !== null) return next;
+    const applied = last.then(() => {
+      next = null;
+      return remit.post("/v1/registry/apply", { files: registryFiles([...upstreams.values()]) });
+    });
+    last = applied.catch(() => undefined);
+    next = applied;
+    return applied;
+  }
+
+  return {
+    async add(upstream) {
+      upstreams.set(upstream.name, upstream);
+      await apply();
+    },
+    async remove(name) {
+      upstreams.delete(name);
+      await apply();
+    },
+  };
+}
