@@ -1,3 +1,8 @@
+import { operations } from "@remit/contract";
+
+/** What MCP does beside calling tools, which is granted under reserved names. */
+export const governedOperations: readonly string[] = operations.map(({ name }) => name);
+
 /** An upstream, and all of its tools that are granted to the agent that has its name. What is judged is the way through, not the policy. */
 export type GovernedUpstream = { name: string; url: string; tools: readonly string[] };
 
@@ -34,5 +39,3 @@ constraints: { may: [call everything] }
     ...(tools.length === 0 ? [] : [[`tools/${name}.yaml`, documents.join("---\n")] satisfies [string, string]]),
   ];
 }
-
-export const governedOperations: readonly string[] = [];
