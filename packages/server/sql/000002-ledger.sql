@@ -92,12 +92,12 @@ ALTER TABLE ledger_checkpoint ALTER COLUMN leaves SET STORAGE EXTERNAL;
 
 GRANT SELECT, INSERT ON ledger_entry, ledger_payload, ledger_leaf, ledger_tile, ledger_checkpoint TO remit_app;
 
--- Work, not ledger: entries that have no sequence number yet. The sequencer empties it, so that it never reads by `id > cursor`,
+-- Work, not ledger: entries that have no sequence number yet, a row for those that were appended together. The sequencer empties it, so that it never reads by `id > cursor`,
 -- which skips what commits late.
 CREATE TABLE ledger_pending (
   serial bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-  entry_id text NOT NULL UNIQUE
-) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_insert_scale_factor = 0);
+  entry_ids text[] NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_insert_scale_factor = 0);
 GRANT SELECT, INSERT, DELETE ON ledger_pending TO remit_app;
 
 -- Who may sequence. The epoch grows with each holder, and is checked in the statement that writes leaves:

@@ -307,6 +307,11 @@ function breakable(database: Database, faults: Faults): Database {
         return result;
       });
     },
+    async atomically(statements) {
+      check();
+      faults.beforeCommit?.();
+      return database.atomically(statements);
+    },
     close: () => database.close(),
   };
 }

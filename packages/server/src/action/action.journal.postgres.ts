@@ -7,6 +7,7 @@ import { type GroupCommit, createGroupCommit } from "../database/group-commit.ts
 import type { Committed, Ledger } from "../ledger/ledger.ts";
 import { type ActionJournal, type ActionRow, type Begin, type Begun, type Counted, type End, lostReason } from "./action.journal.ts";
 import { type LockedRun, denialOfRun, lockRuns, takeFromRuns } from "./run-limit.postgres.ts";
+import { createPlainJournal, reservationsOf } from "./plain-journal.postgres.ts";
 import { deleteWindows, lockWindows, writeWindows } from "./budget-window.postgres.ts";
 
 export type ActionJournalOptions = {
@@ -25,13 +26,17 @@ const limits = { maxBatch: 64, maxWaiting: 4_096 };
 export function createActionJournal(options: ActionJournalOptions): ActionJournal {
   const { database } = options;
   const onFull = (): Error => new RemitError("ledger-unavailable", "too many actions wait to be recorded; try again in a moment");
-  const reserved = new Map<Id<"action">, string[]>();
+  /** What this server's actions in flight have reserved. A hint, by which it can be locked without asking first: their rows say what it is. */
+  const reserved = new Map<Id<"action">, readonly Reservation[]>();
+  const plain = createPlainJournal({ ...options, limits: { ...limits, maxBatch: 128 }, onFull });
   const begins = createGroupCommit<Begin, Begun>({
     ...limits,
     onFull,
     commit: async (batch) => {
-      const { results, taken } = await database.transaction((transaction) => beginAll(transaction, options, batch));
-      for (const [actionId, keys] of taken) reserved.set(actionId, keys);
+      const { results, taken } = await database.transaction((transaction) =>
+        beginAll(transaction, options, batch, (key) => plain.exhausted(key)),
+      );
+      for (const [actionId, reservations] of taken) reserved.set(actionId, reservations);
       return results;
     },
   });
@@ -41,14 +46,23 @@ export function createActionJournal(options: ActionJournalOptions): ActionJourna
     commit: (batch) => database.transaction((transaction) => finishAll(transaction, options.ledger, batch, reserved)),
   });
   return {
-    begin: (begin) => beginAgain(begins, begin),
-    finish: (end) =>
-      ends
-        .submit(end)
-        .catch((error: unknown) => {
-          throw dataError(error);
-        })
-        .finally(() => reserved.delete(end.actionId)),
+    async begin(begin) {
+      const begun = await plain.begin(begin);
+      if (begun === "again") return beginAgain(begins, begin);
+      if (begun.type === "intended") reserved.set(begin.action.id, reservationsOf(begin.draws(begun.decision)));
+      return begun;
+    },
+    async finish(end) {
+      try {
+        const reservations = reserved.get(end.actionId);
+        const finished = reservations === undefined ? "again" : await plain.finish(end, reservations);
+        return finished === "again" ? await ends.submit(end) : finished;
+      } catch (error) {
+        throw dataError(error);
+      } finally {
+        reserved.delete(end.actionId);
+      }
+    },
     read: (id) => readAction(database, id),
     endLost: (isHeld, entries) =>
       database.transaction(async (transaction) => {
@@ -71,6 +85,7 @@ export function createActionJournal(options: ActionJournalOptions): ActionJourna
       }),
     forgetWindows: () => deleteWindows(database),
     idle: async () => {
+      await plain.idle();
       await begins.idle();
       await ends.idle();
     },
@@ -102,15 +117,15 @@ function dataError(error: unknown): unknown {
   return new RemitError("invalid-request", `It has no form that can be recorded: ${error.message}`, { cause: error });
 }
 
-/** What this server's actions in flight have reserved in, so that it can be locked without asking first. A hint: their rows say what it is. */
-type ReservedWindows = ReadonlyMap<Id<"action">, string[]>;
+type Reserved = ReadonlyMap<Id<"action">, readonly Reservation[]>;
 
 /** One transaction for many attempts. Locks are taken in one order everywhere: runs, counted windows, cap windows (each sorted by key), approvals, actions. */
 async function beginAll(
   transaction: Transaction,
   options: ActionJournalOptions,
   batch: readonly Begin[],
-): Promise<{ results: Begun[]; taken: ReservedWindows }> {
+  onExhausted: (key: string) => void,
+): Promise<{ results: Begun[]; taken: Reserved }> {
   const results: (Begun | undefined)[] = batch.map(() => undefined);
   const open = (): [Begin, number][] =>
     batch.map((begin, index): [Begin, number] => [begin, index]).filter(([, index]) => results[index] === undefined);
@@ -174,6 +189,7 @@ async function beginAll(
     const draws = item.begin.draws(item.decision);
     const over = overdrawn(windows, draws);
     if (over !== null) {
+      onExhausted(over.key);
       // Nobody is asked for an approval that the budget would refuse anyway.
       giveBack(item);
       item.decision = {
@@ -185,7 +201,7 @@ async function beginAll(
       };
     } else if (item.decision.type === "allow") {
       windows = reserve(windows, draws);
-      item.reservations = [...item.reservations, ...draws.map(({ key, amount, counts }) => ({ key, amount, counts }))];
+      item.reservations = [...item.reservations, ...reservationsOf(draws)];
     }
   }
 
@@ -256,9 +272,7 @@ async function beginAll(
   return {
     results: begun,
     taken: new Map(
-      written.flatMap(({ begin, decision, reservations }) =>
-        decision.type === "allow" ? [[begin.action.id, reservations.map(({ key }) => key)] as const] : [],
-      ),
+      written.flatMap(({ begin, decision, reservations }) => (decision.type === "allow" ? [[begin.action.id, reservations] as const] : [])),
     ),
   };
 }
@@ -370,7 +384,7 @@ async function updateGranted(transaction: Transaction, instance: string, decided
   }
 }
 
-async function finishAll(transaction: Transaction, ledger: Ledger, batch: readonly End[], reserved: ReservedWindows): Promise<boolean[]> {
+async function finishAll(transaction: Transaction, ledger: Ledger, batch: readonly End[], reserved: Reserved): Promise<boolean[]> {
   if (batch.length === 0) return [];
   // Locked as they were when they were reserved: counted windows first. In one sorted list, caps would come first, and the two would wait for each other.
   const lock = async (keys: readonly string[]): Promise<Map<string, BudgetWindow>> => {
@@ -382,7 +396,7 @@ async function finishAll(transaction: Transaction, ledger: Ledger, batch: readon
     const [first, second] = await Promise.all([counted, lockWindows(transaction, keys.filter(isCap))]);
     return new Map([...first, ...second]);
   };
-  const expected = batch.flatMap(({ actionId }) => reserved.get(actionId) ?? []);
+  const expected = batch.flatMap(({ actionId }) => reserved.get(actionId)?.map(({ key }) => key) ?? []);
   const [rows, locked] = await Promise.all([
     transaction.query<{ id: string; reservations: Reservation[] }>({ name: "action-finish", text: finishSql }, [
       batch.map(({ actionId }) => actionId),

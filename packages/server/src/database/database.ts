@@ -16,6 +16,9 @@ export type Transaction = Queryable & {
   write(sql: string | { name: string; text: string }, values?: readonly unknown[]): void;
 };
 
+/** A statement that is prepared once per connection. */
+export type PreparedStatement = { name: string; text: string; values: readonly unknown[] };
+
 /** PostgreSQL, as the application's role: it may not change or delete ledger rows. */
 export type Database = Queryable & {
   /**
@@ -23,5 +26,11 @@ export type Database = Queryable & {
    * are asked for at once (`Promise.all`) go to the database in one message and run one after the other.
    */
   transaction<Result>(work: (transaction: Transaction) => Promise<Result>): Promise<Result>;
+  /**
+   * Runs statements as one transaction that is sent whole, in one message: all of them or none. Nothing can be read in between; what
+   * must hold is asked for by a statement that fails where it does not. Their plans never read a whole table.
+   * @throws DatabaseError when nothing was committed; `database-unavailable` when that is not known
+   */
+  atomically(statements: readonly PreparedStatement[]): Promise<void>;
   close(): Promise<void>;
 };

@@ -57,8 +57,9 @@ WITH direct AS (
   UNION SELECT e.id FROM (SELECT DISTINCT approval_id FROM direct) d JOIN ledger_entry e USING (approval_id)
 )
 SELECT e.id, l.seq, e.body FROM related JOIN ledger_entry e USING (id)
-LEFT JOIN ledger_leaf l ON l.entry_id = e.id LEFT JOIN ledger_pending p ON p.entry_id = e.id
-ORDER BY l.seq NULLS LAST, p.serial LIMIT $2`;
+LEFT JOIN ledger_leaf l ON l.entry_id = e.id
+LEFT JOIN (SELECT serial, entry_id, place FROM ledger_pending, unnest(entry_ids) WITH ORDINALITY AS i (entry_id, place)) p ON p.entry_id = e.id
+ORDER BY l.seq NULLS LAST, p.serial, p.place LIMIT $2`;
 
 function eventOf({ id, body }: Row): LedgerEvent {
   try {

@@ -9,7 +9,7 @@ export function createLedgerRows(database: Queryable): LedgerRows {
            (SELECT count(*) FROM ledger_tile WHERE level < 0 OR index < 0 OR (index + 1) * 256::numeric ^ (level + 1) > size) AS tiles_beyond
          FROM (SELECT coalesce(max(size), 0) AS size FROM ledger_checkpoint) c,
            (SELECT coalesce(max(seq) + 1, 0) AS leaves, coalesce(min(seq), 0) AS first_leaf FROM ledger_leaf) l,
-           (SELECT count(*) AS pending FROM ledger_pending) p`,
+           (SELECT coalesce(sum(cardinality(entry_ids)), 0) AS pending FROM ledger_pending) p`,
       );
       return {
         size: Number(row?.size),

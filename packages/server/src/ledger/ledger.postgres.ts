@@ -43,7 +43,7 @@ export function createLedger({ database, payloadKeys: keys, origin = defaultOrig
   let isClosed = false;
   const group = createGroupCommit<PreparedEntry, null>({
     async commit(prepared) {
-      await database.query(insertStatement, columnsOf(prepared));
+      await database.atomically([{ ...insertStatement, values: columnsOf(prepared) }]);
       for (const listener of listeners) listener();
       return prepared.map(() => null);
     },
@@ -55,6 +55,13 @@ export function createLedger({ database, payloadKeys: keys, origin = defaultOrig
 
   return {
     append,
+    statementFor(entries) {
+      const found = keys.atHand(subjectsOf(entries));
+      if (found === null) return null;
+      const values = columnsOf(entries.map((entry) => prepareEntry(entry, found, origin)));
+      for (const listener of listeners) listener();
+      return { ...insertStatement, values };
+    },
     async record(entry) {
       if (isClosed) throw new RemitError("ledger-unavailable", "The entry was not recorded: the server is stopping");
       try {
@@ -136,7 +143,7 @@ WITH given AS (
     substring($13::bytea FROM (sum(length) OVER (ORDER BY place) - length)::int + 1 FOR length)
   FROM unnest($14::text[], $15::text[], $16::text[], $17::int[]) WITH ORDINALITY AS p (entry_id, name, subject, length, place)
 )
-INSERT INTO ledger_pending (entry_id) SELECT id FROM given ORDER BY place`,
+INSERT INTO ledger_pending (entry_ids) VALUES ($2)`,
 };
 
 /** Why one entry was not recorded, in our words. What is wrong with the entry itself already is. */

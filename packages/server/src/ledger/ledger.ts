@@ -1,5 +1,5 @@
 import type { NewEntry } from "@remit/contract";
-import type { Transaction } from "../database/database.ts";
+import type { PreparedStatement, Transaction } from "../database/database.ts";
 
 declare const committed: unique symbol;
 
@@ -13,6 +13,11 @@ export type Committed<Kind extends string> = { readonly [committed]: Kind; reado
 export type Ledger = {
   /** Appends entries in the transaction of the state change that they record. */
   append(transaction: Transaction, entries: readonly NewEntry[]): Promise<void>;
+  /**
+   * {@link append} as one statement, for a transaction that is sent whole. Null where a subject's key is not at hand.
+   * @throws RemitError where one of the entries has no form that can be recorded
+   */
+  statementFor(entries: readonly NewEntry[]): PreparedStatement | null;
   /** Appends entries that record no state of ours (a refused token, a denial), many callers to one commit. Resolves once durable. */
   record(entry: NewEntry): Promise<void>;
 };

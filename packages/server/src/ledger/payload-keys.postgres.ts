@@ -76,6 +76,15 @@ export function createPayloadKeys(deps: { database: Queryable; masterKey: Master
       if (missing().length > 0) throw new RemitError("internal", "The key of a payload was stored and is not there");
       return found;
     },
+    atHand(subjects) {
+      const found = new Map<string, KeyObject>();
+      for (const subject of subjects) {
+        const key = cache.get(subject);
+        if (key === undefined) return null;
+        found.set(subject, key);
+      }
+      return found;
+    },
     async forOpening(subject) {
       const [row] = await database.query<Row>("SELECT subject, wrapped FROM payload_key WHERE subject = $1", [subject]);
       return row === undefined ? null : unwrap(row);

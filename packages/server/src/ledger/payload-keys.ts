@@ -8,6 +8,8 @@ export type PayloadKeys = {
    * never waits for a second connection of a pool that transactions have used up.
    */
   forSealing(on: Queryable, subjects: readonly string[]): Promise<ReadonlyMap<string, KeyObject>>;
+  /** The same without asking anybody; null where one of them is not at hand. */
+  atHand(subjects: readonly string[]): ReadonlyMap<string, KeyObject> | null;
   /** Null: it was erased. */
   forOpening(subject: string): Promise<KeyObject | null>;
 };

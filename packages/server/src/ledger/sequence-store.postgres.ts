@@ -24,21 +24,23 @@ export function createSequenceStore(database: Queryable): SequenceStore {
         { name: "ledger-claim", text: claimSql },
         [limit],
       );
+      // Named twice, it has one place all the same.
+      const entries = new Map<string, Buffer>();
+      for (const row of rows) if (row.leaf_hash !== null && !entries.has(row.entry_id)) entries.set(row.entry_id, row.leaf_hash);
       return {
-        entries: rows.flatMap((row) =>
-          row.leaf_hash === null ? [] : { serial: row.serial, entryId: row.entry_id, leafHash: row.leaf_hash },
-        ),
-        orphans: rows.filter((row) => row.leaf_hash === null).map((row) => row.serial),
+        serials: [...new Set(rows.map(({ serial }) => serial))],
+        entries: [...entries].map(([entryId, leafHash]) => ({ entryId, leafHash })),
+        orphans: rows.flatMap((row) => (row.leaf_hash === null ? [row.entry_id] : [])),
       };
     },
     async write(epoch, leaseMs, { pending, start, tiles, checkpoint }) {
       const rows = await database.query({ name: "ledger-sequence", text: writeSql }, [
         epoch,
         leaseMs,
-        pending.map(({ serial }) => serial),
+        pending.serials,
         start,
-        pending.map(({ entryId }) => entryId),
-        Buffer.from(joinHashes(pending.map(({ leafHash }) => leafHash))),
+        pending.entries.map(({ entryId }) => entryId),
+        Buffer.from(joinHashes(pending.entries.map(({ leafHash }) => leafHash))),
         tiles.map(({ level }) => level),
         tiles.map(({ index }) => index),
         tiles.map(({ hashes }) => Buffer.from(hashes)),
@@ -53,13 +55,12 @@ export function createSequenceStore(database: Queryable): SequenceStore {
       await database.query("DELETE FROM ledger_pending WHERE serial = ANY ($1::bigint[])", [serials]);
     },
     async repair() {
-      await database.query("DELETE FROM ledger_pending p USING ledger_leaf l WHERE l.entry_id = p.entry_id");
+      await database.query("DELETE FROM ledger_pending p WHERE EXISTS (SELECT FROM ledger_leaf l WHERE l.entry_id = ANY (p.entry_ids))");
       const rows = await database.query(
-        `INSERT INTO ledger_pending (entry_id)
-         SELECT e.id FROM ledger_entry e
-         WHERE NOT EXISTS (SELECT FROM ledger_leaf l WHERE l.entry_id = e.id) AND NOT EXISTS (SELECT FROM ledger_pending p WHERE p.entry_id = e.id)
-         ORDER BY e.at, e.id
-         ON CONFLICT (entry_id) DO NOTHING RETURNING serial`,
+        `INSERT INTO ledger_pending (entry_ids)
+         SELECT ARRAY[e.id] FROM ledger_entry e
+         WHERE NOT EXISTS (SELECT FROM ledger_leaf l WHERE l.entry_id = e.id) AND e.id NOT IN (SELECT unnest(entry_ids) FROM ledger_pending)
+         ORDER BY e.at, e.id RETURNING serial`,
       );
       return rows.length;
     },
@@ -79,10 +80,15 @@ const fence = "UPDATE ledger_sequencer SET expires_at = clock_timestamp() + $2 *
 
 // The lateral query keeps the planner from reading all entries when its statistics of the queue are old.
 const claimSql = `
-SELECT p.serial, p.entry_id, e.leaf_hash
-FROM (SELECT serial, entry_id FROM ledger_pending ORDER BY serial LIMIT $1) p
-LEFT JOIN LATERAL (SELECT sha256('\\x00'::bytea || body) AS leaf_hash FROM ledger_entry WHERE id = p.entry_id OFFSET 0) e ON true
-ORDER BY p.serial`;
+SELECT p.serial, i.entry_id, e.leaf_hash
+FROM (
+  SELECT serial, entry_ids, sum(cardinality(entry_ids)) OVER (ORDER BY serial) - cardinality(entry_ids) AS before
+  FROM (SELECT serial, entry_ids FROM ledger_pending ORDER BY serial LIMIT $1::int) oldest
+) p
+CROSS JOIN LATERAL unnest(p.entry_ids) WITH ORDINALITY AS i (entry_id, place)
+LEFT JOIN LATERAL (SELECT sha256('\\x00'::bytea || body) AS leaf_hash FROM ledger_entry WHERE id = i.entry_id OFFSET 0) e ON true
+WHERE p.before < $1::int
+ORDER BY p.serial, i.place`;
 
 const writeSql = `
 WITH fence AS (

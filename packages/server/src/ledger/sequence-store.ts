@@ -1,11 +1,19 @@
 import type { Tile } from "@remit/core";
 
 /** An entry that waits for its place. */
-export type PendingEntry = { serial: string; entryId: string; leafHash: Uint8Array };
+export type PendingEntry = { entryId: string; leafHash: Uint8Array };
+
+export type Pending = {
+  /** The rows that name them. */
+  serials: string[];
+  entries: PendingEntry[];
+  /** Names of entries that do not exist. */
+  orphans: string[];
+};
 
 /** What one batch adds to the ledger: all of it or nothing. */
 export type Batch = {
-  pending: readonly PendingEntry[];
+  pending: Pick<Pending, "serials" | "entries">;
   /** The sequence number of its first entry. */
   start: number;
   tiles: readonly Tile[];
@@ -18,8 +26,8 @@ export type SequenceStore = {
   takeOver(holder: string, leaseMs: number): Promise<string | null>;
   renew(epoch: string, leaseMs: number): Promise<boolean>;
   release(epoch: string): Promise<void>;
-  /** The oldest pending entries, and the serials of rows that name no entry. */
-  pending(limit: number): Promise<{ entries: PendingEntry[]; orphans: string[] }>;
+  /** The oldest pending entries: about so many, since what was appended together is sequenced together. */
+  pending(limit: number): Promise<Pending>;
   write(epoch: string, leaseMs: number, batch: Batch): Promise<boolean>;
   discard(serials: readonly string[]): Promise<void>;
   /** Makes pending again what is neither sequenced nor pending. How many there were. */

@@ -152,12 +152,12 @@ test("work that was lost, doubled or made up does not stop the ledger", async ()
   await test.sequencer.stop();
   await test.ledger.record(testEntry());
   await database.query("DELETE FROM ledger_pending");
-  await database.query("INSERT INTO ledger_pending (entry_id) VALUES ($1), ('ent_made_up')", [sequenced?.id]);
+  await database.query("INSERT INTO ledger_pending (entry_ids) VALUES (ARRAY[$1]), (ARRAY['ent_made_up'])", [sequenced?.id]);
   const problems: unknown[] = [];
   const { sequencer } = startLedger(database, { ...quick, onProblem: (problem) => problems.push(problem) });
   await vi.waitFor(async () => expect(await leavesOf(database)).toHaveLength(3));
   // Made while it holds the lease: the batch fails as a whole, and is tried again without it.
-  await database.query("INSERT INTO ledger_pending (entry_id) VALUES ($1)", [sequenced?.id]);
+  await database.query("INSERT INTO ledger_pending (entry_ids) VALUES (ARRAY[$1])", [sequenced?.id]);
   await test.ledger.record(testEntry());
   await vi.waitFor(async () => expect(await leavesOf(database)).toHaveLength(4));
   await vi.waitFor(() => sequencer.check());

@@ -67,12 +67,11 @@ export function startSequencer(options: SequencerOptions): Sequencer {
 
   /** One batch. Whether there may be more. */
   async function sequenceBatch(current: Lead, signer: NoteSigner): Promise<boolean> {
-    const { entries, orphans } = await sequence.pending(batchSize);
-    if (orphans.length > 0) {
-      onProblem(new RemitError("internal", `${orphans.length} entries vanished before they were sequenced`));
-      await sequence.discard(orphans);
-    }
+    const pending = await sequence.pending(batchSize);
+    const { entries, orphans } = pending;
+    if (orphans.length > 0) onProblem(new RemitError("internal", `${orphans.length} entries vanished before they were sequenced`));
     if (entries.length === 0) {
+      if (pending.serials.length > 0) await sequence.discard(pending.serials);
       if (performance.now() - current.renewedAt > leaseMs / 3) await hold(current, sequence.renew(current.epoch, leaseMs));
       return false;
     }
@@ -80,10 +79,10 @@ export function startSequencer(options: SequencerOptions): Sequencer {
     for (const { leafHash } of entries) next.append(leafHash);
     const checkpoint = { origin, size: next.size, root: next.root() };
     const note = signNote(checkpointText(checkpoint), signer);
-    const batch = { pending: entries, start: current.tree.size, tiles: next.takeTiles(), checkpoint: { ...checkpoint, note } };
+    const batch = { pending, start: current.tree.size, tiles: next.takeTiles(), checkpoint: { ...checkpoint, note } };
     await hold(current, sequence.write(current.epoch, leaseMs, batch));
     current.tree = next;
-    return entries.length === batchSize;
+    return entries.length + orphans.length >= batchSize;
   }
 
   async function hold(current: Lead, written: Promise<boolean>): Promise<void> {

@@ -1,0 +1,248 @@
+import type { Decision, Id } from "@remit/contract";
+import { RemitError } from "@remit/contract";
+import type { Draw, Reservation } from "@remit/core";
+import { DatabaseError } from "pg";
+import type { Database, PreparedStatement } from "../database/database.ts";
+import { type GroupCommit, createGroupCommit } from "../database/group-commit.ts";
+import type { Committed, Ledger } from "../ledger/ledger.ts";
+import type { Begin, Begun, End } from "./action.journal.ts";
+
+type Allow = Extract<Decision, { type: "allow" }>;
+type PlainBegin = { type: "begin"; begin: Begin; decision: Allow; draws: Draw[] };
+type PlainEnd = { type: "end"; end: End; reservations: readonly Reservation[] };
+type Job = PlainBegin | PlainEnd;
+
+/** `again`: nothing was written; it takes the journal's longer way, which reads before it writes and says what stands against it. */
+export type PlainJournal = {
+  begin(begin: Begin): Promise<Begun | "again">;
+  finish(end: End, reservations: readonly Reservation[]): Promise<boolean | "again">;
+  /** A window that this action did not fit into: the next that draws on it takes the longer way, and spoils nobody's batch. */
+  exhausted(key: string): void;
+  idle(): Promise<void>;
+};
+
+export type PlainJournalOptions = {
+  database: Pick<Database, "atomically">;
+  ledger: Pick<Ledger, "statementFor">;
+  instance: string;
+  limits: { maxBatch: number; maxWaiting: number };
+  onFull: () => Error;
+};
+
+/**
+ * The journal's short way: attempts that are allowed whatever is counted, and outcomes, many of both in one message and one
+ * transaction. What the longer way reads and judges is here a condition of the write: the control state is the one that was judged
+ * under, no equal call waits, the run goes on, every cap holds, the action is still executing. Where one does not hold, PostgreSQL
+ * divides by zero, and nothing of the batch is written.
+ */
+export function createPlainJournal(options: PlainJournalOptions): PlainJournal {
+  const full = new Set<string>();
+  const jobs: GroupCommit<Job, boolean> = createGroupCommit<Job, boolean>({
+    ...options.limits,
+    onFull: options.onFull,
+    commit: async (batch) => {
+      const written = await commit(options, batch);
+      return batch.map(() => written);
+    },
+  });
+
+  return {
+    async begin(begin) {
+      const plain = plainBegin(begin);
+      if (plain === null || plain.draws.some(({ key }) => full.has(key))) return "again";
+      if (!(await jobs.submit(plain))) return "again";
+      const { id: actionId } = begin.action;
+      return { type: "intended", decision: plain.decision, intent: { actionId } as unknown as Committed<"intent"> };
+    },
+    async finish(end, reservations) {
+      return (await jobs.submit({ type: "end", end, reservations })) || "again";
+    },
+    exhausted(key) {
+      // Keys name their minute, hour or day: none is needed for long.
+      if (full.size >= maxExhausted) full.clear();
+      full.add(key);
+    },
+    idle: () => jobs.idle(),
+  };
+}
+
+const maxExhausted = 1_000;
+
+/** Null: what is to be written of it depends on what has to be read first. */
+function plainBegin(begin: Begin): PlainBegin | null {
+  if (begin.counted !== null || begin.grant !== null || begin.epoch === null || begin.action.idempotencyKey !== null) return null;
+  const decision = begin.decide({ runActions: 0, actionsThisMinute: 0, actionsToday: 0, amountToday: 0 });
+  return decision.type === "allow" ? { type: "begin", begin, decision, draws: begin.draws(decision) } : null;
+}
+
+/** False: nothing was written. @throws where it is not known whether anything was. */
+async function commit({ database, ledger, instance }: PlainJournalOptions, batch: readonly Job[]): Promise<boolean> {
+  const begins = batch.filter((job) => job.type === "begin");
+  const ends = batch.filter((job) => job.type === "end");
+  // Judged under two control states: one of them is stale.
+  if (new Set(begins.map(({ begin }) => begin.epoch)).size > 1) return false;
+  let statements: PreparedStatement[];
+  try {
+    const appended = ledger.statementFor(batch.flatMap((job) => entriesOf(job)));
+    if (appended === null) return false;
+    // Locks in the journal's one order: runs, counted windows, cap windows, actions.
+    statements = [
+      ...takeFromRuns(begins),
+      ...changeWindows(begins, ends),
+      ...(begins.length === 0 ? [] : [insertActions(begins, instance)]),
+      ...(ends.length === 0 ? [] : [finishActions(ends)]),
+      appended,
+    ];
+  } catch (error) {
+    // One of them has no form that can be recorded; by itself it learns which.
+    if (RemitError.is(error)) return false;
+    throw error;
+  }
+  try {
+    await database.atomically(statements);
+    return true;
+  } catch (error) {
+    // PostgreSQL has refused it as a whole. Of what failed otherwise nobody knows whether it was committed.
+    if (error instanceof DatabaseError) return false;
+    throw error;
+  }
+}
+
+function entriesOf(job: Job): End["also"] {
+  return job.type === "begin" ? [job.begin.entries.intended(job.decision)] : [job.end.entry, ...job.end.also];
+}
+
+function takeFromRuns(begins: readonly PlainBegin[]): PreparedStatement[] {
+  const used = new Map<Id<"run">, number>();
+  for (const { begin } of begins) {
+    const run = begin.action.caller.run?.id;
+    if (run !== undefined) used.set(run, (used.get(run) ?? 0) + 1);
+  }
+  if (used.size === 0) return [];
+  const ids = [...used.keys()];
+  return [
+    { name: "plain-run-lock", text: "SELECT FROM run WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", values: [ids] },
+    { name: "plain-run-use", text: runSql, values: [ids, [...used.values()]] },
+  ];
+}
+
+type Change = { reserved: number; spent: number; limit: number | null };
+
+function changeWindows(begins: readonly PlainBegin[], ends: readonly PlainEnd[]): PreparedStatement[] {
+  const changes = new Map<string, Change>();
+  const change = (key: string, { reserved, spent, limit }: Change): void => {
+    const before = changes.get(key);
+    const limits = [before?.limit ?? null, limit].filter((one) => one !== null);
+    changes.set(key, {
+      reserved: (before?.reserved ?? 0) + reserved,
+      spent: (before?.spent ?? 0) + spent,
+      limit: limits.length === 0 ? null : Math.min(...limits),
+    });
+  };
+  for (const { draws } of begins) for (const { key, amount, limit } of draws) change(key, { reserved: amount, spent: 0, limit });
+  for (const { end, reservations } of ends) {
+    for (const { key, amount, counts } of reservations)
+      change(key, { reserved: -amount, spent: counts === "actions" || end.amountSpent ? amount : 0, limit: null });
+  }
+  if (changes.size === 0) return [];
+  const keys = [...changes.keys()];
+  const column = (of: (change: Change) => number | null): (number | null)[] => [...changes.values()].map(of);
+  const values = [keys, column(({ reserved }) => reserved), column(({ spent }) => spent), column(({ limit }) => limit)];
+  return [
+    { name: "plain-window-lock", text: windowLockSql, values: [keys] },
+    { name: "plain-window-change", text: windowChangeSql, values },
+  ];
+}
+
+/** What is kept of what an action has drawn, until it is settled. */
+export function reservationsOf(draws: readonly Draw[]): Reservation[] {
+  return draws.map(({ key, amount, counts }) => ({ key, amount, counts }));
+}
+
+function insertActions(begins: readonly PlainBegin[], instance: string): PreparedStatement {
+  const column = (of: (job: PlainBegin) => unknown): unknown[] => begins.map(of);
+  return {
+    name: "plain-begin",
+    text: beginSql,
+    values: [
+      begins[0]?.begin.epoch,
+      column(({ begin }) => begin.action.attachKey),
+      instance,
+      column(({ begin }) => begin.action.id),
+      column(({ begin }) => begin.action.digest),
+      column(({ begin }) => begin.action.caller.agent),
+      column(({ begin }) => begin.action.caller.environment),
+      column(({ begin }) => begin.action.caller.run?.id ?? null),
+      column(({ begin }) => begin.action.tool),
+      column(({ begin }) => begin.action.effect),
+      column(({ begin }) => JSON.stringify(begin.action.caller)),
+      column(({ draws }) => JSON.stringify(reservationsOf(draws))),
+      column(({ begin }) => begin.action.argumentsEntry),
+      column(({ begin }) => begin.action.traceId),
+      column(({ begin }) => begin.action.at.toISOString()),
+    ],
+  };
+}
+
+function finishActions(ends: readonly PlainEnd[]): PreparedStatement {
+  const column = (of: (end: End) => unknown): unknown[] => ends.map(({ end }) => of(end));
+  return {
+    name: "plain-finish",
+    text: finishSql,
+    values: [
+      column(({ actionId }) => actionId),
+      column(({ state }) => state),
+      column(({ code }) => code),
+      column(({ reason }) => reason),
+      column(({ resultEntry }) => resultEntry),
+      column(({ entry }) => entry.at),
+    ],
+  };
+}
+
+// Here and below, a state is asked for in words that no partial index serves: one looks cheaper than the one by id while the table is small.
+const runSql = `
+  WITH used AS (
+    UPDATE run SET actions_used = actions_used + given.count
+    FROM unnest($1::text[], $2::int[]) AS given (id, count)
+    WHERE run.id = given.id AND left(run.state, 7) = 'running' AND run.deadline > clock_timestamp()
+      AND run.actions_used + given.count <= run.max_actions
+    RETURNING 1
+  )
+  SELECT 1 / (count(*) = cardinality($1))::int FROM used`;
+
+// Counted windows before those of caps, as everywhere.
+const windowLockSql = `
+  SELECT FROM budget_window WHERE key = ANY($1) ORDER BY starts_with(key, 'cap/'), key FOR NO KEY UPDATE`;
+
+const windowChangeSql = `
+  WITH changed AS (
+    UPDATE budget_window SET reserved = budget_window.reserved + given.reserved, spent = budget_window.spent + given.spent
+    FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS given (key, reserved, spent, most)
+    WHERE budget_window.key = given.key
+      AND (given.most IS NULL OR budget_window.reserved + given.reserved + budget_window.spent + given.spent <= given.most)
+    RETURNING 1
+  )
+  SELECT 1 / (count(*) = cardinality($1))::int FROM changed`;
+
+const beginSql = `
+  WITH begun AS (
+    INSERT INTO action (id, digest, state, agent, environment, run_id, tool, effect, caller, instance, reservations, arguments_entry,
+                        trace_id, requested_at)
+    SELECT id, digest, 'executing', agent, environment, run_id, tool, effect, caller, $3::uuid, reservations, arguments_entry, trace_id, at
+    FROM unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::json[], $12::jsonb[],
+                $13::text[], $14::text[], $15::timestamptz[])
+      AS given (id, digest, agent, environment, run_id, tool, effect, caller, reservations, arguments_entry, trace_id, at)
+  )
+  SELECT 1 / (count(*) = 1)::int FROM control_state
+  WHERE epoch = $1 AND NOT EXISTS (SELECT FROM action WHERE attach_key = ANY($2))`;
+
+const finishSql = `
+  WITH ended AS (
+    UPDATE action SET state = given.state, code = given.code, reason = given.reason, result_entry = given.result_entry, ended_at = given.at
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
+      AS given (id, state, code, reason, result_entry, at)
+    WHERE action.id = given.id AND left(action.state, 9) = 'executing'
+    RETURNING 1
+  )
+  SELECT 1 / (count(*) = cardinality($1))::int FROM ended`;
