@@ -43,7 +43,8 @@ export async function attachedOutcome(deps: ActionDeps, actionId: Id<"action">, 
   };
 }
 
-async function recordedOutcome(deps: ActionDeps, row: ActionRow): Promise<ActionOutcome> {
+/** What is in the record of an action that has ended. */
+export async function recordedOutcome(deps: Pick<ActionDeps, "payloads">, row: ActionRow): Promise<ActionOutcome> {
   const { id: actionId, state } = row;
   const result = row.resultEntry === null ? null : ((await deps.payloads.open(row.resultEntry, "result")) as ToolResult | null);
   if (state === "succeeded" && result !== null) return { type: "succeeded", actionId, result };

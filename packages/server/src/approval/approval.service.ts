@@ -41,6 +41,8 @@ export type ApprovalService = Approvals & {
   delegate(id: Id<"approval">, person: Person, to: string): Promise<ApprovalView>;
   /** @throws RemitError `not-found` | `forbidden` | `approval-decided` | `approval-expired` */
   cancel(id: Id<"approval">, person: Person, reason: string): Promise<ApprovalView>;
+  /** Calls off one request for whoever asked. False: it had been used, or had ended. */
+  withdrawRequest(id: Id<"approval">, end: { reason: string; actor: string }): Promise<boolean>;
   /** Calls off whatever a run still waits for, in the transaction that ends the run. */
   withdraw(transaction: Transaction, runId: Id<"run">, end: { reason: string; actor: string; at: Date }): Promise<void>;
   /** Expires and escalates what is due. How many requests it changed; `onError` is told of each that could not be. */
@@ -270,6 +272,15 @@ export function createApprovals(options: ApprovalOptions): ApprovalService {
         return { type: "cancelled" as const };
       });
       return get(id, person);
+    },
+
+    async withdrawRequest(id, { reason, actor }) {
+      return database.transaction(async (transaction) => {
+        const approval = await hold(transaction, id);
+        if (approval.state !== "pending" && approval.state !== "granted") return false;
+        await end(transaction, approval, { state: "cancelled", reason, actor, at: nowMs() });
+        return true;
+      });
     },
 
     async withdraw(transaction, runId, { reason, actor, at }) {

@@ -5,6 +5,9 @@ import type { ActionPath, Attempt } from "../action/action-path.ts";
 import { parameterHeaderMismatch } from "../mcp/header-parameters.ts";
 import { handshakeVersions, metaKeys, remitInfo, rpcCodes, supportedVersions } from "../mcp/mcp-protocol.ts";
 import type { RegistrySource } from "../registry/registry-source.ts";
+import type { ApprovalAnswers } from "./approval-answer.ts";
+import type { ApprovalTasks } from "./approval-tasks.ts";
+import { tasksExtension } from "./client-abilities.ts";
 import { createInFlight } from "./in-flight.ts";
 import { resultOf } from "./outcome-result.ts";
 import type { Refusal } from "./refusal.ts";
@@ -13,6 +16,8 @@ import type { Headers } from "./revision.ts";
 import { revisionOf } from "./revision.ts";
 import type { RpcRequest } from "./rpc-message.ts";
 import { metaOf, readMessage } from "./rpc-message.ts";
+import { foreignState } from "./request-state.ts";
+import { answerTaskRequest, taskMethods } from "./task-requests.ts";
 import { createToolEntries } from "./tool-entries.ts";
 import type { Address } from "./tool-list.ts";
 import { pageOf } from "./tool-list.ts";
@@ -21,6 +26,8 @@ import { traceparentOf } from "./trace-context.ts";
 export type GatewayDeps = {
   path: ActionPath;
   registry: RegistrySource;
+  /** How calls that wait for a person are answered in the stateless revision; without, as in every other. */
+  approvals?: { answers: ApprovalAnswers; tasks: ApprovalTasks };
   /** How many tools one page of `tools/list` holds. Many clients never ask for a second page. */
   pageSize?: number;
 };
@@ -61,6 +68,12 @@ export function createGateway(deps: GatewayDeps): Gateway {
       case "server/discover":
         return stateless ? discover() : unknownMethod(message, stateless);
       default:
+        if (stateless && deps.approvals !== undefined && taskMethods.has(message.method)) {
+          const answer = await answerTaskRequest(deps.approvals.tasks, message, exchange);
+          return answer["type"] === "refusal"
+            ? (answer as Refusal)
+            : JSON.stringify({ ...answer, _meta: { [metaKeys.serverInfo]: remitInfo } });
+        }
         return unknownMethod(message, stateless);
     }
   }
@@ -74,8 +87,13 @@ export function createGateway(deps: GatewayDeps): Gateway {
     return `{"tools":[${tools}]${next}${modern}}`;
   }
 
-  async function callTool(message: RpcRequest, stateless: boolean, exchange: Exchange): Promise<string | Refusal> {
+  async function callTool(asked: RpcRequest, stateless: boolean, exchange: Exchange): Promise<string | Refusal> {
     const { caller, address, headers, signal } = exchange;
+    const asking = { caller, upstream: address.upstream };
+    const resumed = stateless ? ((await deps.approvals?.answers.resume(asked, asking, signal.signal)) ?? null) : null;
+    if (resumed?.type === "refusal") return resumed;
+    const message = resumed?.message ?? asked;
+    if (message.params["requestState"] !== undefined) return refuse(200, rpcCodes.invalidParams, `Invalid params: ${foreignState}`);
     const { name, arguments: args = {} } = message.params;
     if (typeof name !== "string" || name === "" || name.length > 256) {
       return refuse(200, rpcCodes.invalidParams, "Invalid params: name must be text of 1 to 256 characters");
@@ -108,6 +126,11 @@ export function createGateway(deps: GatewayDeps): Gateway {
         reason: outcome.reason,
         actionId: outcome.actionId,
       });
+    }
+    const waiting =
+      stateless && outcome.type === "waiting" ? ((await deps.approvals?.answers.answer(message, asking, outcome, resumed)) ?? null) : null;
+    if (waiting !== null) {
+      return JSON.stringify({ ...waiting, _meta: { ...(waiting["_meta"] as JsonObject), [metaKeys.serverInfo]: remitInfo } });
     }
     const result: JsonObject = { ...resultOf(outcome, tool !== null && tool.pin?.outputSchema === null) };
     if (!stateless) return JSON.stringify(result);
@@ -153,7 +176,7 @@ function discover(): string {
   return JSON.stringify({
     resultType: "complete",
     supportedVersions,
-    capabilities: { tools: { listChanged: false } },
+    capabilities: { tools: { listChanged: false }, extensions: { [tasksExtension]: {} } },
     instructions,
     ttlMs: 3_600_000,
     cacheScope: "private",

@@ -15,8 +15,8 @@ export type StateBinding = {
 };
 
 export type OpenedState =
-  /** `id` is random and its own: what has to be used once is remembered by it, until `expiresAt`. */
-  { type: "opened"; id: string; expiresAt: Date; data: JsonObject } | { type: "refused"; reason: string };
+  /** `known` where it is refused: it was sealed here, for this kind and principal; what is not may be of another kind. `id` is random and its own: what has to be used once is remembered by it, until `expiresAt`. */
+  { type: "opened"; id: string; expiresAt: Date; data: JsonObject } | { type: "refused"; known: boolean; reason: string };
 
 /**
  * `requestState` of multi-round-trip requests (MCP 2026-07-28), and every other handle that a client keeps for us. Sealed, so a client can
@@ -27,6 +27,9 @@ export type RequestStates = {
   seal(binding: StateBinding, data: JsonObject, expiresAt: Date): string;
   open(state: unknown, binding: StateBinding): OpenedState;
 };
+
+/** What is said of a state that nobody here knows. */
+export const foreignState = "requestState is not one of this server's; send it exactly as it was given, or leave it out";
 
 const version = "s1.";
 const nonceLength = 12;
@@ -48,12 +51,9 @@ export function createRequestStates(options: { key: KeyObject; now: () => Date }
 
     open(state, binding) {
       const plain = decrypt(options.key, state, binding.kind);
-      if (plain === null) return refused("requestState is not one of this server's; send it exactly as it was given, or leave it out");
-      const { id, principal, digest, expires, data } = plain;
       // Somebody else's is not told apart from one that never was.
-      if (principal !== binding.principal) {
-        return refused("requestState is not one of this server's; send it exactly as it was given, or leave it out");
-      }
+      if (plain === null || plain.principal !== binding.principal) return { type: "refused", known: false, reason: foreignState };
+      const { id, digest, expires, data } = plain;
       if (digest !== binding.digest) return refused("requestState belongs to another request; retry exactly the request that it answered");
       if (expires <= options.now().getTime()) return refused("requestState has expired; make the request again without it");
       return { type: "opened", id, expiresAt: new Date(expires), data };
@@ -91,5 +91,5 @@ function decrypt(key: KeyObject, state: unknown, kind: string): Plain | null {
 }
 
 function refused(reason: string): OpenedState {
-  return { type: "refused", reason };
+  return { type: "refused", known: true, reason };
 }
