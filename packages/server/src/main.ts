@@ -6,6 +6,7 @@ import type { ActionDeps } from "./action/action-deps.ts";
 import { createActionJournal } from "./action/action.journal.postgres.ts";
 import { createActionPath } from "./action/action.pipeline.ts";
 import { crashAt } from "./action/crash-point.ts";
+import { createFollowedActions } from "./action/followed-actions.ts";
 import { createInFlight } from "./action/in-flight.ts";
 import { createNormaliser } from "./action/normalise.ts";
 import { createRunActions } from "./action/run-actions.postgres.ts";
@@ -18,7 +19,11 @@ import { createApprovals } from "./approval/approval.service.ts";
 import { createControlState } from "./control/control-state.postgres.ts";
 import { startServerInstance } from "./control/server-instance.postgres.ts";
 import { startDatabase } from "./database/start-database.ts";
+import { createApprovalAnswers } from "./gateway/approval-answer.ts";
+import { createApprovalTasks } from "./gateway/approval-tasks.ts";
 import { registerGateway } from "./gateway/gateway.routes.ts";
+import { createRequestStates } from "./gateway/request-state.ts";
+import { createUsedStates } from "./gateway/used-states.postgres.ts";
 import { haltStore } from "./halt/halt.postgres.ts";
 import { registerHaltRoutes } from "./halt/halt.routes.ts";
 import { createHalts } from "./halt/halt.service.ts";
@@ -312,7 +317,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       keys,
     });
     registerAuditRoutes(app, { audit });
-    registerGateway(app, { path, registry, callers: identity.callers, publicUrl });
+    const states = createRequestStates({ key: masterKey.derive("request-state"), now });
+    const used = createUsedStates(database);
+    const actions = createFollowedActions(deps);
+    const structured = (tool: string): boolean => registry.current().tools.get(tool)?.pin?.outputSchema === null;
+    const tasks = createApprovalTasks({ states, used, actions, approvals, structured, now });
+    const answers = createApprovalAnswers({ states, used, actions, tasks });
+    registerGateway(app, { path, registry, callers: identity.callers, publicUrl, approvals: { answers, tasks } });
 
     await control.start();
     const approvalClock = startApprovalClock({

@@ -28,6 +28,9 @@ async function openClient(opened: Opened, capabilities: JsonObject, onElicit?: (
   return client;
 }
 
+/** A member of a result that is text. */
+const text = (result: JsonObject, member: string): string => JSON.parse(JSON.stringify(result[member] ?? "")) as string;
+
 const executions = (opened: Opened) => opened.remit.upstream.calls.length;
 
 describe("a client that opens addresses is asked for input", () => {
@@ -87,7 +90,7 @@ describe("a client that opens addresses is asked for input", () => {
 });
 
 describe("the state of a call that waits", () => {
-  const begin = async (opened: Opened) => String((await ask(opened, opensUrls, call)).json.result["requestState"]);
+  const begin = async (opened: Opened) => text((await ask(opened, opensUrls, call)).json.result, "requestState");
   const accepted = { remit_approval: { action: "accept" } };
 
   test("[CTL-22] forged, replayed, expired, another principal's or another request's, it is refused, and nothing runs", async () => {
@@ -106,7 +109,7 @@ describe("the state of a call that waits", () => {
     const first = await retry(state);
     expect(first.json.result).toMatchObject({ resultType: "input_required" });
     expect((await retry(state)).json).toMatchObject({ error: { message: expect.stringContaining("used already") } });
-    const second = String(first.json.result["requestState"]);
+    const second = text(first.json.result, "requestState");
     // Longer than the request itself is open.
     opened.remit.clock.now += 30 * 86_400_000;
     expect((await retry(second)).json).toMatchObject({ error: { message: expect.stringContaining("expired") } });
@@ -160,7 +163,7 @@ describe("a client that follows tasks is given one", () => {
       v2RequestFraming: framing,
       rawDispatch: async (request) => {
         const { method, params } = request as { method: string; params: JsonObject };
-        const named = String(params["name"] ?? params["taskId"]);
+        const named = text(params, "name" in params ? "name" : "taskId");
         const headers = { ...bearer("good"), "mcp-name": named };
         const { json } = await postStateless(opened.url, method, params, headers);
         return json.error === undefined ? { kind: "result", result: json.result } : { kind: "error", error: json.error };
@@ -208,8 +211,8 @@ describe("a client that follows tasks is given one", () => {
   test("[CTL-22] one of somebody else's, a forged one and one that never was are the same: unknown", async () => {
     await using opened = await openApprovalGateway();
     const { create, send } = tasksOf(opened);
-    const taskId = String((await create())["taskId"]);
-    const state = String((await ask(opened, opensUrls, call)).json.result["requestState"]);
+    const taskId = text(await create(), "taskId");
+    const state = text((await ask(opened, opensUrls, call)).json.result, "requestState");
     const answers = new Set<string>();
     for (const method of ["get", "update", "cancel"]) {
       for (const [id, token] of [
@@ -250,7 +253,7 @@ describe("a client that follows tasks is given one", () => {
   test("[CTL-39] a request without the extension, or with a header that names another task, is refused", async () => {
     await using opened = await openApprovalGateway();
     const { create } = tasksOf(opened);
-    const taskId = String((await create())["taskId"]);
+    const taskId = text(await create(), "taskId");
     const without = await ask(opened, {}, { taskId }, { method: "tasks/get" });
     expect(without).toMatchObject({ status: 400, json: { error: { code: -32021 } } });
     const headers = { ...bearer("good"), "mcp-name": "another" };
