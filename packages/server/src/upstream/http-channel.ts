@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { JsonObject } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import type { Dispatcher } from "undici";
@@ -36,6 +37,10 @@ type ChannelOptions = {
   exclusive: boolean;
   access: Access;
 };
+
+/** How long to wait before a stream is resumed, where the upstream does not say; and at least, whatever it says. */
+const defaultRetryMs = 1_000;
+const minRetryMs = 100;
 
 export function openHttpChannel(options: ChannelOptions): HttpChannel {
   const { upstream, url, dispatcher, protocolVersion, sessionId, access } = options;
@@ -93,10 +98,7 @@ export function openHttpChannel(options: ChannelOptions): HttpChannel {
   }
 
   async function answerOf(response: Dispatcher.ResponseData, id: number, requested: RequestOptions): Promise<JsonObject> {
-    const type = String(response.headers["content-type"] ?? "")
-      .split(";")[0]
-      ?.trim()
-      .toLowerCase();
+    const type = mediaTypeOf(response);
     if (type === "text/event-stream") return await answerInStream(response, id, requested);
     const message = parse(await textOf(response));
     if (type === "application/json" && message?.["id"] === id) return message;
@@ -104,23 +106,61 @@ export function openHttpChannel(options: ChannelOptions): HttpChannel {
     throw refused(`answered HTTP ${response.statusCode} without an answer to the request`);
   }
 
-  async function answerInStream(response: Dispatcher.ResponseData, id: number, requested: RequestOptions): Promise<JsonObject> {
+  /** Reads until the answer comes; where the stream ends before and says how, it is taken up again. */
+  async function answerInStream(first: Dispatcher.ResponseData, id: number, requested: RequestOptions): Promise<JsonObject> {
+    let response = first;
+    let from: string | null = null;
+    for (;;) {
+      const { answer, lastEventId, retryMs, broken } = await readStream(response, id, from, requested);
+      if (answer !== null) return answer;
+      // The stateless revision has nothing to resume: there, whoever closes the stream gives up the call.
+      if (stateless || lastEventId === null) throw broken ?? unknown("it closed its stream without an answer");
+      await delay(Math.max(retryMs ?? defaultRetryMs, minRetryMs), undefined, { signal: requested.signal });
+      response = await resume(lastEventId, requested);
+      from = lastEventId;
+    }
+  }
+
+  async function resume(lastEventId: string, { by, signal }: RequestOptions): Promise<Dispatcher.ResponseData> {
+    const lease = await access.lease(by, signal);
+    const { pathname, search } = withQuery(url, lease?.query ?? {});
+    const headers = { ...common, ...lease?.headers, accept: "text/event-stream", "last-event-id": lastEventId };
+    const response = await dispatcher
+      .request({ ...target, method: "GET", path: pathname + search, headers, signal })
+      .catch((error: unknown) => {
+        signal.throwIfAborted();
+        // The call itself was sent, whatever keeps us from hearing of it.
+        throw unknown(`it closed its stream, which could not be resumed (${printable(String(error))})`);
+      });
+    if (response.statusCode === 200 && mediaTypeOf(response) === "text/event-stream") return response;
+    await response.body.dump();
+    throw unknown(`it closed its stream and did not resume it (HTTP ${response.statusCode})`);
+  }
+
+  type Read = { answer: JsonObject | null; lastEventId: string | null; retryMs: number | null; broken: Error | null };
+
+  async function readStream(response: Dispatcher.ResponseData, id: number, from: string | null, requested: RequestOptions): Promise<Read> {
     let answer: JsonObject | null = null;
+    let broken: Error | null = null;
     const reader = createSseReader((data) => {
       const message = parse(data);
       if (message === null || answer !== null) return;
       if (message["method"] !== undefined) side.receive(message, requested);
       else if (message["id"] === id) answer = message;
-    });
+    }, from);
     const decoder = new TextDecoder();
-    for await (const chunk of response.body as AsyncIterable<Buffer>) {
-      reader.push(decoder.decode(chunk, { stream: true }));
-      if (answer !== null) break;
-      if (reader.buffered() > maxMessageBytes)
-        throw refused(`answered with more than ${maxMessageBytes / 1024 / 1024} MB; the answer was dropped`);
+    try {
+      for await (const chunk of response.body as AsyncIterable<Buffer>) {
+        reader.push(decoder.decode(chunk, { stream: true }));
+        if (answer !== null) break;
+        if (reader.buffered() > maxMessageBytes)
+          throw refused(`answered with more than ${maxMessageBytes / 1024 / 1024} MB; the answer was dropped`);
+      }
+    } catch (error) {
+      if (requested.signal.aborted || RemitError.is(error)) throw error;
+      broken = error instanceof Error ? error : new Error(String(error));
     }
-    if (answer === null) throw unknown("it closed its stream without an answer");
-    return answer;
+    return { answer, ...reader.cursor(), broken };
   }
 
   async function textOf(response: Dispatcher.ResponseData): Promise<string> {
@@ -194,6 +234,11 @@ export function withQuery(url: URL, query: Lease["query"]): URL {
   const full = new URL(url);
   for (const [name, value] of Object.entries(query)) full.searchParams.set(name, value);
   return full;
+}
+
+function mediaTypeOf({ headers }: Dispatcher.ResponseData): string {
+  const [type = ""] = String(headers["content-type"] ?? "").split(";");
+  return type.trim().toLowerCase();
 }
 
 function challengeOf({ statusCode, headers }: Dispatcher.ResponseData): Challenge | null {

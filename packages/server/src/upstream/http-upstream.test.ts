@@ -122,6 +122,52 @@ describe("[CTL-21] HTTP upstreams that misbehave", () => {
     await expect(fleet.call(callOf("up", "call"))).rejects.toMatchObject({ code, message: expect.stringContaining(words) as string });
   });
 
+  describe("a stream that ends before the answer is taken up again where it ended, when the upstream says", () => {
+    const stream = (response: ServerResponse, text: string) => response.writeHead(200, { "content-type": "text/event-stream" }).end(text);
+    const cursors: (string | string[] | undefined)[] = [];
+    let called = 0;
+    const resumable = (onResume: (cursor: string, response: ServerResponse) => void) =>
+      openRawHttp(
+        (id, response) => {
+          called = id;
+          stream(response, "id: one\nretry: 120\ndata: \n\n");
+        },
+        ({ headers }, response) => {
+          const cursor = headers["last-event-id"];
+          if (typeof cursor !== "string") return response.writeHead(405).end();
+          cursors.push(cursor);
+          return onResume(cursor, response);
+        },
+      );
+    const answer = () => JSON.stringify({ jsonrpc: "2.0", id: called, result: { content: [{ type: "text", text: "late" }] } });
+
+    test("no longer than the call may take", async () => {
+      cursors.length = 0;
+      await using server = await resumable((_cursor, response) => stream(response, "retry: 10\n\n"));
+      await using fleet = openFleet([httpSpec(server.url)]);
+      await fleet.offered("up");
+      await expect(fleet.call({ ...callOf("up", "call"), timeoutMs: 800 })).rejects.toMatchObject({ code: "upstream-timeout" });
+      expect(new Set(cursors)).toEqual(new Set(["one"]));
+      expect(cursors.length).toBeLessThan(9);
+    });
+
+    test("until the answer comes", async () => {
+      cursors.length = 0;
+      await using server = await resumable((cursor, response) =>
+        stream(response, cursor === "one" ? "id: two\ndata: \n\n" : `data: ${answer()}\n\n`),
+      );
+      await using fleet = openFleet([httpSpec(server.url)]);
+      expect(firstText(await fleet.call(callOf("up", "call")))).toBe("late");
+      expect(cursors).toEqual(["one", "two"]);
+    });
+
+    test("and what was done is not known where it cannot", async () => {
+      await using server = await resumable((_cursor, response) => response.writeHead(404).end());
+      await using fleet = openFleet([httpSpec(server.url)]);
+      await expect(fleet.call(callOf("up", "call"))).rejects.toMatchObject({ code: "outcome-unknown" });
+    });
+  });
+
   test("a stream with noise before the answer, in pieces, is read", async () => {
     await using server = await openRawHttp((id, response) => {
       response.writeHead(200, { "content-type": "text/event-stream" });

@@ -3,17 +3,25 @@ export type SseReader = {
   push(text: string): void;
   /** Characters of an event that has not ended yet. */
   buffered(): number;
+  /** From where the stream can be resumed, and how long to wait before that, as far as it was said. */
+  cursor(): { lastEventId: string | null; retryMs: number | null };
 };
 
-export function createSseReader(onData: (data: string) => void): SseReader {
+/** @param from the id of the last event of the stream that this one resumes */
+export function createSseReader(onData: (data: string) => void, from: string | null = null): SseReader {
   let rest = "";
   let event = "";
   let data: string[] = [];
   let length = 0;
+  let id = from;
+  let lastEventId = from;
+  let retryMs: number | null = null;
 
   function line(text: string): void {
     if (text === "") {
       if (data.length > 0 && (event === "" || event === "message")) onData(data.join("\n"));
+      // An event without data is told to nobody, and still counts as received.
+      lastEventId = id;
       event = "";
       data = [];
       length = 0;
@@ -26,6 +34,8 @@ export function createSseReader(onData: (data: string) => void): SseReader {
       data.push(value);
       length += value.length + 1;
     } else if (field === "event") event = value;
+    else if (field === "id" && !value.includes("\0")) id = value;
+    else if (field === "retry" && /^\d{1,9}$/.test(value)) retryMs = Number(value);
   }
 
   return {
@@ -40,5 +50,7 @@ export function createSseReader(onData: (data: string) => void): SseReader {
       }
     },
     buffered: () => rest.length + length,
+    // An empty id is how a server takes back what it gave.
+    cursor: () => ({ lastEventId: lastEventId === "" ? null : lastEventId, retryMs }),
   };
 }
