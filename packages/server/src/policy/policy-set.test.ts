@@ -3,6 +3,10 @@ import type { PolicyRequest } from "@remit/core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { createCedarEngine } from "./cedar-engine.ts";
+import { createCedarEvaluator } from "./cedar-evaluator.ts";
+import { evaluateDirectly } from "./direct-evaluation.ts";
+import { createPolicySet } from "./policy-set.ts";
+import { prepareRegistry } from "./prepared-registry.ts";
 import { loadCedar } from "./cedar-module.ts";
 import { wholeSchema } from "./cedar-schema.ts";
 import { splitPolicies } from "./cedar-text.ts";
@@ -13,6 +17,26 @@ import { contextType, vocabularyOf } from "./vocabulary.ts";
 
 const requests = (sets: number, count: number) =>
   fc.array(fc.tuple(fc.integer({ min: 0, max: sets - 1 }), randomRequest), { minLength: count, maxLength: count });
+
+let prepared = 0;
+
+const likes: [string, string][] = [
+  ["hello", "hello"],
+  ["hello", "hello*"],
+  ["hell", "hello*"],
+  ["hello", "*llo"],
+  ["hello", "*l*l*"],
+  ["helo", "*l*l*"],
+  ["aba", "ab*ba"],
+  ["abba", "ab*ba"],
+  ["", "*"],
+  ["", ""],
+  ["a", ""],
+  ["a*b", "a\\*b"],
+  ["axb", "a\\*b"],
+  ["Straße 🚲!", "*🚲*"],
+  ["Straße 🚲!", "Stra*e ?*"],
+];
 
 describe("random policies", () => {
   test("[CTL-15][CTL-37] a slice decides what Cedar decides over the whole set, and denies where Cedar would skip an error", async () => {
@@ -61,6 +85,48 @@ describe("random policies", () => {
         { numRuns: 1, endOnFailure: true },
       ),
     );
+  });
+
+  test("[CTL-37] what is answered without Cedar is what Cedar answers, and never anything that errs", async () => {
+    const evaluator = createCedarEvaluator({ load: loadCedar, slots: 512 });
+    const seen = { direct: 0, cedar: 0, error: 0 };
+    await untilSeen(seen, () =>
+      fc.assert(
+        fc.asyncProperty(randomSets(40), requests(40, 2_000), async (sources, asked) => {
+          const { vocabulary, sets } = await prepareRegistry(supportRegistry({ sets: sources, guard: null }), evaluator);
+          const always = [...sets.values()].map(({ compiled }) =>
+            createPolicySet({ compiled, vocabulary, digest: `${(prepared += 1)}`, evaluator, checkEvery: 1 }),
+          );
+          for (const [number, request] of asked) {
+            const set = always.find(({ compiled }) => compiled.name === `set${number}`);
+            const slice = set?.slice(request) ?? null;
+            const answer = set?.evaluate(request) ?? null;
+            if (slice === null || answer === null) continue;
+            const { context } = wholeQuestion(request, request.approvals, vocabulary);
+            const direct = evaluateDirectly(slice.policies, slice.known, context);
+            seen[direct === null ? "cedar" : "direct"] += 1;
+            if (answer.errors.length > 0) seen.error += 1;
+            const expected = { satisfied: [...answer.satisfied].sort(), errors: answer.errors };
+            if (direct !== null) expect({ request, text: sources[`set${number}`], direct }).toMatchObject({ direct: expected });
+          }
+        }),
+        { numRuns: 1, endOnFailure: true },
+      ),
+    );
+    // Most of what policies ask is plain; were it not, this would cost for nothing.
+    expect(seen.direct).toBeGreaterThan(seen.cedar);
+  });
+
+  test.each(likes)("[CTL-37] %j like %j", async (text, pattern) => {
+    const registry = supportRegistry(
+      onePolicy(`@id("p") permit (principal, action, resource) when { context.input.to like "${pattern}" };`),
+    );
+    const { vocabulary, sets } = await prepareRegistry(registry, createCedarEvaluator({ load: loadCedar, slots: 4 }));
+    const request = ask("helpdesk__email.send", { to: text });
+    const slice = sets.get("support")?.slice(request);
+    const { context } = wholeQuestion(request, [], vocabulary);
+    const direct = slice && evaluateDirectly(slice.policies, slice.known, context);
+    expect(direct).toEqual(sets.get("support")?.evaluate(request));
   });
 
   test("[CTL-15][CTL-25] a tool that is not listed is never callable, and no call that policy permits is hidden", async () => {
