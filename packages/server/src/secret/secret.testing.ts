@@ -1,4 +1,4 @@
-import type { CredentialSpec, Id, JsonObject, UpstreamSpec } from "@remit/contract";
+import type { CredentialSpec, JsonObject, UpstreamSpec } from "@remit/contract";
 import { credentialSpecSchema, upstreamSpecSchema } from "@remit/contract";
 import type { Halt, Registry } from "@remit/core";
 import { buildRegistry } from "@remit/core/testing";
@@ -125,7 +125,7 @@ export async function openTestCredentials(
 export function testBy(more: Partial<RequestedBy> = {}): RequestedBy {
   return {
     agent: "support-agent",
-    run: testId("run") as Id<"run">,
+    run: testId("run"),
     environment: "production",
     person: "ada",
     actionId: testId("action"),
