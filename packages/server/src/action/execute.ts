@@ -10,10 +10,14 @@ import {
   type ToolResult,
 } from "@remit/contract";
 import type { Standing } from "@remit/core";
+import { isUnsent, mayHaveHappened } from "../upstream/upstream-fault.ts";
+import type { InjectedFault } from "../upstream/upstreams.ts";
 import type { Committed } from "../ledger/ledger.ts";
 import type { ActionDeps } from "./action-deps.ts";
 import { attribution, payloadSubject } from "./action-entries.ts";
 import type { End } from "./action.journal.ts";
+import type { AttemptMade } from "./attempts.ts";
+import { attemptsData, makeAttempts } from "./attempts.ts";
 import { checkResult } from "./check-result.ts";
 import type { NormalArguments } from "./normalise.ts";
 import { plainText } from "./plain-text.ts";
@@ -34,17 +38,22 @@ export type Execution = {
 
 type Ending = { state: End["state"]; code: ErrorCode | null; reason: string | null; result: ToolResult | null; amountSpent: boolean };
 
+/** What is recorded of how it was executed. */
+type How = Done & { durationMs: number };
+type Done = { attempts: AttemptMade[]; injected: InjectedFault[] };
+
 /** Executes, checks the result, and commits the outcome. Whatever happens in between, the action ends in exactly one way. */
 export async function execute(deps: ActionDeps, execution: Execution): Promise<ActionOutcome> {
   const { actionId } = execution;
   const startedAt = deps.now();
-  const ending = await run(deps, execution);
+  const done: Done = { attempts: [], injected: [] };
+  const ending = await run(deps, execution, done);
   deps.crash("after-execution");
   const durationMs = deps.now().getTime() - startedAt.getTime();
   let { state, code, reason, result } = ending;
-  const recorded = await recordOutcome(deps, endOf(deps, execution, ending, durationMs), (why) => {
+  const recorded = await recordOutcome(deps, endOf(deps, execution, ending, { ...done, durationMs }), (why) => {
     ({ state, code, reason, result } = withheld(why));
-    return endOf(deps, execution, withheld(why), durationMs);
+    return endOf(deps, execution, withheld(why), { ...done, durationMs });
   });
   deps.crash("after-outcome");
   if (recorded === "lost")
@@ -55,9 +64,9 @@ export async function execute(deps: ActionDeps, execution: Execution): Promise<A
   return failed(actionId, code ?? "internal", reason ?? "It failed.", result);
 }
 
-function endOf(deps: ActionDeps, execution: Execution, ending: Ending, durationMs: number): End {
+function endOf(deps: ActionDeps, execution: Execution, ending: Ending, how: How): End {
   const { state, code, reason, amountSpent, result } = ending;
-  const entry = outcomeEntry(deps, execution, ending, durationMs);
+  const entry = outcomeEntry(deps, execution, ending, how);
   const also = state === "succeeded" ? notifications(deps, execution) : [];
   return { actionId: execution.actionId, state, code, reason, entry, also, resultEntry: result === null ? null : entry.id, amountSpent };
 }
@@ -67,7 +76,7 @@ function withheld(why: string): Ending {
   return { state: "failed", code: "result-invalid", reason, result: null, amountSpent: true };
 }
 
-async function run(deps: ActionDeps, execution: Execution): Promise<Ending> {
+async function run(deps: ActionDeps, execution: Execution, done: Done): Promise<Ending> {
   const { actionId, caller, stand, input, decision } = execution;
   const { spec, pin, qualifiedName } = stand.tool;
   const subject = {
@@ -83,12 +92,12 @@ async function run(deps: ActionDeps, execution: Execution): Promise<Ending> {
     // A halt may have been engaged between the decision and this moment.
     deps.inFlight.apply(deps.halts.current());
     const timeoutMs = spec.timeoutMs ?? deps.registry.current().upstreams.get(spec.upstream)?.timeoutMs ?? 30_000;
-    const call = (): Promise<ToolResult> =>
+    const call = (timeLeftMs: number): Promise<ToolResult> =>
       deps.upstreams.call({
         upstream: spec.upstream,
         tool: spec.name,
         arguments: input.value,
-        timeoutMs,
+        timeoutMs: timeLeftMs,
         signal: flight.signal,
         by: {
           agent: caller.agent,
@@ -97,20 +106,20 @@ async function run(deps: ActionDeps, execution: Execution): Promise<Ending> {
           person: caller.accountable,
           actionId,
         },
+        effect: spec.effect,
+        onInjected: (injected) => void done.injected.push(injected),
         ...(execution.traceparent === null ? {} : { traceparent: execution.traceparent }),
       });
     const stopped = flight.stop();
     if (stopped !== null) return { ...stopped, reason: `Nothing was sent. ${stopped.why}`, result: null, amountSpent: false };
-    const pending = call().catch((error: unknown) => {
-      // Only where doing it twice does no more than once, and only when nothing is known to have been done.
-      const again = spec.idempotent && !flight.signal.aborted && RemitError.is(error) && error.code === "upstream-unavailable";
-      if (again) return call();
-      throw error;
-    });
+    const pending = makeAttempts({ isIdempotent: spec.idempotent, timeoutMs, signal: flight.signal, call });
     deps.crash("while-executing");
-    const checked = checkResult(deps.normaliser, pin, decision.obligations, await pending);
+    const { made, ending } = await pending;
+    done.attempts = made;
+    if (ending.type === "error") throw ending.error;
+    const checked = checkResult(deps.normaliser, pin, decision.obligations, ending.result);
     // A tool that reports an error says that it did not do it; a result that is merely malformed may stand for something done.
-    const amountSpent = checked.problem?.code !== "upstream-error";
+    const amountSpent = checked.problem?.code !== "upstream-error" || mayHaveHappened(ending.result);
     if (checked.problem !== null) return { state: "failed", ...checked.problem, result: checked.result, amountSpent };
     return { state: "succeeded", code: null, reason: null, result: checked.result, amountSpent };
   } catch (error) {
@@ -118,13 +127,13 @@ async function run(deps: ActionDeps, execution: Execution): Promise<Ending> {
     if (stop !== null) return { ...stop, reason: `${stop.why} It may or may not have happened.`, result: null, amountSpent: true };
     const code = RemitError.is(error) ? error.code : "upstream-error";
     const reason = plainText(error instanceof Error ? error.message : String(error));
-    return { state: "failed", code, reason, result: null, amountSpent: code !== "upstream-unavailable" };
+    return { state: "failed", code, reason, result: null, amountSpent: !isUnsent(code) };
   } finally {
     flight.leave();
   }
 }
 
-function outcomeEntry(deps: ActionDeps, execution: Execution, ending: Ending, durationMs: number): NewEntry {
+function outcomeEntry(deps: ActionDeps, execution: Execution, ending: Ending, how: How): NewEntry {
   const { caller, stand } = execution;
   return {
     id: deps.newId("entry"),
@@ -135,7 +144,10 @@ function outcomeEntry(deps: ActionDeps, execution: Execution, ending: Ending, du
       tool: stand.tool.qualifiedName,
       code: ending.code,
       reason: ending.reason,
-      durationMs,
+      durationMs: how.durationMs,
+      ...attemptsData(how.attempts),
+      // So that what was done on purpose is never taken for what went wrong by itself.
+      ...(how.injected.length === 0 ? {} : { injected: how.injected.map((each) => ({ ...each })) }),
       obligations: execution.decision.obligations.map(({ type, policy }) => ({ type, policy })),
     },
     ...(ending.result === null ? {} : { payloads: [{ name: "result", subject: payloadSubject(caller), value: ending.result }] }),
