@@ -8,6 +8,7 @@ import { createActionPath } from "./action/action.pipeline.ts";
 import { crashAt } from "./action/crash-point.ts";
 import { createFollowedActions } from "./action/followed-actions.ts";
 import { createInFlight } from "./action/in-flight.ts";
+import { createMissingForCall } from "./action/missing-for-call.ts";
 import { createNormaliser } from "./action/normalise.ts";
 import { createRunActions } from "./action/run-actions.postgres.ts";
 import { createWaitingActions } from "./action/waiting-actions.postgres.ts";
@@ -339,7 +340,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const structured = (tool: string): boolean => registry.current().tools.get(tool)?.pin?.outputSchema === null;
     const tasks = createApprovalTasks({ states, used, actions, approvals, structured, now });
     const answers = createApprovalAnswers({ states, used, actions, tasks });
-    registerGateway(app, { path, registry, callers: identity.callers, publicUrl, approvals: { answers, tasks } });
+    const missing = createMissingForCall(deps);
+    registerGateway(app, { path, registry, callers: identity.callers, publicUrl, missing, approvals: { answers, tasks } });
 
     await control.start();
     const approvalClock = startApprovalClock({
