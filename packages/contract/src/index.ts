@@ -1,7 +1,6 @@
 export * from "./action/action.ts";
 export * from "./approval/approval.ts";
 export * from "./decision/decision.ts";
-export * from "./decision/missing.ts";
 export * from "./error/error.ts";
 export * from "./error/problem.ts";
 export * from "./error/zod-issues.ts";
@@ -29,4 +28,3 @@ export * from "./run/queue.ts";
 export * from "./run/run.ts";
 export * from "./secret/credential.ts";
 export * from "./secret/secret.ts";
-export * from "./fault/fault.ts";

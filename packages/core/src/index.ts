@@ -1,7 +1,6 @@
 export * from "./canonical/canonical-json.ts";
 export * from "./decision/policy-request.ts";
 export * from "./decision/verdict.ts";
-export * from "./decision/what-is-missing.ts";
 export * from "./identity/agent-scopes.ts";
 export * from "./identity/admission.ts";
 export * from "./identity/consent-choices.ts";
@@ -46,5 +45,3 @@ export * from "./tier/tier.ts";
 export * from "./openapi/api-request.ts";
 export * from "./openapi/operation.ts";
 export { readOperations } from "./openapi/read-operations.ts";
-export * from "./upstream/circuit.ts";
-export * from "./fault/fault.ts";

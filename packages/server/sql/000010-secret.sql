@@ -55,18 +55,21 @@ CREATE TABLE credential_grant (
   credential text NOT NULL,
   upstream text NOT NULL,
   person text NOT NULL,
+  state text NOT NULL CHECK (state IN ('wanted', 'connected', 'expired')),
   -- Of the sealed tokens; each refresh makes another.
-  version integer NOT NULL,
-  sealed bytea NOT NULL,
-  state text NOT NULL CHECK (state IN ('connected', 'expired')),
-  reason text,
+  version integer NOT NULL DEFAULT 0,
+  sealed bytea,
   -- Of the access token; null when the server did not say.
   expires_at timestamptz,
-  scopes text[] NOT NULL DEFAULT '{}',
-  connected_by text NOT NULL,
-  connected_at timestamptz NOT NULL,
+  reason text,
+  -- What the upstream has asked for when it did not let Remit in: the next consent covers it.
+  wanted text[] NOT NULL DEFAULT '{}',
+  resource_metadata text,
+  connected_by text,
+  connected_at timestamptz,
   refreshed_at timestamptz,
-  PRIMARY KEY (credential, upstream, person)
+  PRIMARY KEY (credential, upstream, person),
+  CHECK ((state = 'wanted') = (sealed IS NULL))
 );
 GRANT SELECT, INSERT, UPDATE, DELETE ON credential_grant TO remit_app;
 
@@ -81,7 +84,7 @@ CREATE TABLE credential_client (
 );
 GRANT SELECT, INSERT, UPDATE, DELETE ON credential_client TO remit_app;
 
--- Consents that somebody has gone to give. Each comes back once, to the person who went.
+-- Consents that somebody has gone to give. Each comes back once.
 CREATE TABLE credential_consent (
   state_hash bytea PRIMARY KEY CHECK (octet_length(state_hash) = 32),
   credential text NOT NULL,

@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { qualifiedToolName, RemitError } from "@remit/contract";
+import { RemitError } from "@remit/contract";
 import { startActionExecutor } from "./action/action-executor.ts";
 import type { ActionDeps } from "./action/action-deps.ts";
 import { createActionJournal } from "./action/action.journal.postgres.ts";
@@ -8,7 +8,6 @@ import { createActionPath } from "./action/action.pipeline.ts";
 import { crashAt } from "./action/crash-point.ts";
 import { createFollowedActions } from "./action/followed-actions.ts";
 import { createInFlight } from "./action/in-flight.ts";
-import { createMissingForCall } from "./action/missing-for-call.ts";
 import { createNormaliser } from "./action/normalise.ts";
 import { createRunActions } from "./action/run-actions.postgres.ts";
 import { createWaitingActions } from "./action/waiting-actions.postgres.ts";
@@ -22,10 +21,6 @@ import { startServerInstance } from "./control/server-instance.postgres.ts";
 import { startDatabase } from "./database/start-database.ts";
 import { createApprovalAnswers } from "./gateway/approval-answer.ts";
 import { createApprovalTasks } from "./gateway/approval-tasks.ts";
-import { createFaultInjector } from "./fault/fault-injector.ts";
-import { faultStore } from "./fault/fault.postgres.ts";
-import { registerFaultRoutes } from "./fault/fault.routes.ts";
-import { createFaults } from "./fault/fault.service.ts";
 import { registerGateway } from "./gateway/gateway.routes.ts";
 import { createRequestStates } from "./gateway/request-state.ts";
 import { createUsedStates } from "./gateway/used-states.postgres.ts";
@@ -69,6 +64,8 @@ import { createRuns } from "./run/run.service.ts";
 import type { Runs } from "./run/runs.ts";
 import { createContainmentRecorder } from "./sandbox/record-containment.ts";
 import { createCredentials } from "./secret/credentials.ts";
+import { registerConnectRoutes } from "./secret/connect.routes.ts";
+import { grantStore } from "./secret/grant.postgres.ts";
 import { createKnownSecrets } from "./secret/known-secrets.ts";
 import { leaseStore } from "./secret/lease.postgres.ts";
 import { secretStore } from "./secret/secret.postgres.ts";
@@ -174,7 +171,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     // Who may do what: upstreams, policy, registry, halts.
     const credentials = createCredentials({
       database,
-      stores: { secrets: secretStore, leases: leaseStore },
+      stores: { secrets: secretStore, leases: leaseStore, grants: grantStore },
+      outbound,
+      publicUrl: () => publicUrl,
       masterKey,
       ledger,
       // Both are made further down, and asked only once everything stands.
@@ -194,9 +193,6 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       now,
       rootDir: resolve(options.registryDir ?? "."),
       environment,
-      outbound,
-      // Faults are made further down, for they need to know of the registry.
-      disturb: (call, send) => injectFaults(call, send),
     });
     stops.push(() => upstreams.stop());
     const policyEngine = createCedarEngine();
@@ -210,14 +206,6 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       registry.driftCheck(upstream, offered).catch(onError("an upstream's tools could not be compared with what was accepted"));
     });
     const inFlight = createInFlight();
-    upstreams.onCircuit(({ upstream, environment: place, tool, state, until, why }) => {
-      const data = { tool: qualifiedToolName(upstream, tool), upstream, environment: place, until: until?.toISOString() ?? null, why };
-      const entry = { id: newId("entry"), at: now().toISOString(), actor: "service:remit", data };
-      const type = state === "open" ? "circuit-opened" : "circuit-closed";
-      ledger.record({ ...entry, type }).catch(onError("that a tool is no longer called could not be recorded"));
-    });
-    const faults = createFaults({ database, store: faultStore, ledger, control, registry, now, newId });
-    const injectFaults = createFaultInjector({ faults, registry, now });
     const halts = createHalts({
       database,
       store: haltStore,
@@ -322,9 +310,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     registerHaltRoutes(app, { halts });
     registerRunRoutes(app, { runs });
     registerQueueRoutes(app, { queues });
-    registerFaultRoutes(app, { faults });
     registerUpstreamRoutes(app, { upstreams });
     registerSecretRoutes(app, credentials);
+    registerConnectRoutes(app, { grants: credentials.grants, publicUrl });
     const audit = createAudit({
       store: createAuditStore(database),
       tree,
@@ -340,8 +328,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const structured = (tool: string): boolean => registry.current().tools.get(tool)?.pin?.outputSchema === null;
     const tasks = createApprovalTasks({ states, used, actions, approvals, structured, now });
     const answers = createApprovalAnswers({ states, used, actions, tasks });
-    const missing = createMissingForCall(deps);
-    registerGateway(app, { path, registry, callers: identity.callers, publicUrl, missing, approvals: { answers, tasks } });
+    registerGateway(app, { path, registry, callers: identity.callers, publicUrl, approvals: { answers, tasks } });
 
     await control.start();
     const approvalClock = startApprovalClock({

@@ -16,7 +16,6 @@ export const errorTable = {
   "link-invalid": { http: 401, rpc: -32001, exit: 4 },
   "link-used": { http: 401, rpc: -32001, exit: 4 },
   forbidden: { http: 403, rpc: -32003, exit: 4 },
-  "insufficient-scope": { http: 403, rpc: -32003, exit: 4 },
   // The action path says no.
   "unknown-tool": { http: 404, rpc: -32602, exit: 4 },
   "unknown-agent": { http: 403, rpc: -32003, exit: 4 },
@@ -48,8 +47,6 @@ export const errorTable = {
   "approval-decided": { http: 409, rpc: -32003, exit: 1 },
   // It ran, or tried to.
   "upstream-unavailable": { http: 502, rpc: -32005, exit: 3 },
-  "upstream-busy": { http: 503, rpc: -32005, exit: 3 },
-  "circuit-open": { http: 503, rpc: -32005, exit: 3 },
   "upstream-timeout": { http: 504, rpc: -32005, exit: 3 },
   "upstream-error": { http: 502, rpc: -32005, exit: 1 },
   "credential-missing": { http: 502, rpc: -32005, exit: 1 },

@@ -57,3 +57,39 @@ export const leaseViewSchema = z.object({
   endedReason: z.string().nullable(),
 });
 export type LeaseView = z.infer<typeof leaseViewSchema>;
+
+/** Whether somebody has let Remit in at an upstream. */
+export const connectionViewSchema = z.object({
+  upstream: z.string(),
+  credential: z.string(),
+  /** Whose grant it is; null: one for all. */
+  person: z.string().nullable(),
+  /** `wanted`: somebody has to consent; `expired`: somebody has to consent again. */
+  state: z.enum(["wanted", "connected", "expired"]),
+  reason: z.string().nullable(),
+  /** Scopes that the upstream asked for and that are not granted yet. */
+  wanted: z.array(z.string()),
+  connectedBy: z.string().nullable(),
+  connectedAt: z.string().nullable(),
+  /** Until when the access token is good; it is refreshed before. */
+  expiresAt: z.string().nullable(),
+});
+export type ConnectionView = z.infer<typeof connectionViewSchema>;
+
+/** Asks to be sent to where consent is given. */
+export const beginConnectionSchema = z.strictObject({
+  upstream: z.string().min(1).max(64),
+  /** Which of the upstream's credentials, where several want consent. */
+  credential: z.string().min(1).max(64).optional(),
+});
+
+/** Where to go. With `page`, the person opens that page of Remit in a browser that is logged in; otherwise the URL itself. */
+export const begunConnectionSchema = z.object({
+  upstream: z.string(),
+  credential: z.string(),
+  person: z.string().nullable(),
+  authorizationUrl: z.string().nullable(),
+  page: z.string().nullable(),
+  expiresAt: z.string().nullable(),
+});
+export type BegunConnection = z.infer<typeof begunConnectionSchema>;

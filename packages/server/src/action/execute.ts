@@ -10,14 +10,10 @@ import {
   type ToolResult,
 } from "@remit/contract";
 import type { Standing } from "@remit/core";
-import { isUnsent, mayHaveHappened } from "../upstream/upstream-fault.ts";
-import type { InjectedFault } from "../upstream/upstreams.ts";
 import type { Committed } from "../ledger/ledger.ts";
 import type { ActionDeps } from "./action-deps.ts";
 import { attribution, payloadSubject } from "./action-entries.ts";
 import type { End } from "./action.journal.ts";
-import type { AttemptMade } from "./attempts.ts";
-import { attemptsData, makeAttempts } from "./attempts.ts";
 import { checkResult } from "./check-result.ts";
 import type { NormalArguments } from "./normalise.ts";
 import { plainText } from "./plain-text.ts";
@@ -38,22 +34,17 @@ export type Execution = {
 
 type Ending = { state: End["state"]; code: ErrorCode | null; reason: string | null; result: ToolResult | null; amountSpent: boolean };
 
-/** What is recorded of how it was executed. */
-type How = Done & { durationMs: number };
-type Done = { attempts: AttemptMade[]; injected: InjectedFault[] };
-
 /** Executes, checks the result, and commits the outcome. Whatever happens in between, the action ends in exactly one way. */
 export async function execute(deps: ActionDeps, execution: Execution): Promise<ActionOutcome> {
   const { actionId } = execution;
   const startedAt = deps.now();
-  const done: Done = { attempts: [], injected: [] };
-  const ending = await run(deps, execution, done);
+  const ending = await run(deps, execution);
   deps.crash("after-execution");
   const durationMs = deps.now().getTime() - startedAt.getTime();
   let { state, code, reason, result } = ending;
-  const recorded = await recordOutcome(deps, endOf(deps, execution, ending, { ...done, durationMs }), (why) => {
+  const recorded = await recordOutcome(deps, endOf(deps, execution, ending, durationMs), (why) => {
     ({ state, code, reason, result } = withheld(why));
-    return endOf(deps, execution, withheld(why), { ...done, durationMs });
+    return endOf(deps, execution, withheld(why), durationMs);
   });
   deps.crash("after-outcome");
   if (recorded === "lost")
@@ -64,9 +55,9 @@ export async function execute(deps: ActionDeps, execution: Execution): Promise<A
   return failed(actionId, code ?? "internal", reason ?? "It failed.", result);
 }
 
-function endOf(deps: ActionDeps, execution: Execution, ending: Ending, how: How): End {
+function endOf(deps: ActionDeps, execution: Execution, ending: Ending, durationMs: number): End {
   const { state, code, reason, amountSpent, result } = ending;
-  const entry = outcomeEntry(deps, execution, ending, how);
+  const entry = outcomeEntry(deps, execution, ending, durationMs);
   const also = state === "succeeded" ? notifications(deps, execution) : [];
   return { actionId: execution.actionId, state, code, reason, entry, also, resultEntry: result === null ? null : entry.id, amountSpent };
 }
@@ -76,7 +67,7 @@ function withheld(why: string): Ending {
   return { state: "failed", code: "result-invalid", reason, result: null, amountSpent: true };
 }
 
-async function run(deps: ActionDeps, execution: Execution, done: Done): Promise<Ending> {
+async function run(deps: ActionDeps, execution: Execution): Promise<Ending> {
   const { actionId, caller, stand, input, decision } = execution;
   const { spec, pin, qualifiedName } = stand.tool;
   const subject = {
@@ -92,12 +83,12 @@ async function run(deps: ActionDeps, execution: Execution, done: Done): Promise<
     // A halt may have been engaged between the decision and this moment.
     deps.inFlight.apply(deps.halts.current());
     const timeoutMs = spec.timeoutMs ?? deps.registry.current().upstreams.get(spec.upstream)?.timeoutMs ?? 30_000;
-    const call = (timeLeftMs: number): Promise<ToolResult> =>
+    const call = (): Promise<ToolResult> =>
       deps.upstreams.call({
         upstream: spec.upstream,
         tool: spec.name,
         arguments: input.value,
-        timeoutMs: timeLeftMs,
+        timeoutMs,
         signal: flight.signal,
         by: {
           agent: caller.agent,
@@ -106,20 +97,20 @@ async function run(deps: ActionDeps, execution: Execution, done: Done): Promise<
           person: caller.accountable,
           actionId,
         },
-        effect: spec.effect,
-        onInjected: (injected) => void done.injected.push(injected),
         ...(execution.traceparent === null ? {} : { traceparent: execution.traceparent }),
       });
     const stopped = flight.stop();
     if (stopped !== null) return { ...stopped, reason: `Nothing was sent. ${stopped.why}`, result: null, amountSpent: false };
-    const pending = makeAttempts({ isIdempotent: spec.idempotent, timeoutMs, signal: flight.signal, call });
+    const pending = call().catch((error: unknown) => {
+      // Only where doing it twice does no more than once, and only when nothing is known to have been done.
+      const again = spec.idempotent && !flight.signal.aborted && RemitError.is(error) && error.code === "upstream-unavailable";
+      if (again) return call();
+      throw error;
+    });
     deps.crash("while-executing");
-    const { made, ending } = await pending;
-    done.attempts = made;
-    if (ending.type === "error") throw ending.error;
-    const checked = checkResult(deps.normaliser, pin, decision.obligations, ending.result);
+    const checked = checkResult(deps.normaliser, pin, decision.obligations, await pending);
     // A tool that reports an error says that it did not do it; a result that is merely malformed may stand for something done.
-    const amountSpent = checked.problem?.code !== "upstream-error" || mayHaveHappened(ending.result);
+    const amountSpent = checked.problem?.code !== "upstream-error";
     if (checked.problem !== null) return { state: "failed", ...checked.problem, result: checked.result, amountSpent };
     return { state: "succeeded", code: null, reason: null, result: checked.result, amountSpent };
   } catch (error) {
@@ -127,13 +118,13 @@ async function run(deps: ActionDeps, execution: Execution, done: Done): Promise<
     if (stop !== null) return { ...stop, reason: `${stop.why} It may or may not have happened.`, result: null, amountSpent: true };
     const code = RemitError.is(error) ? error.code : "upstream-error";
     const reason = plainText(error instanceof Error ? error.message : String(error));
-    return { state: "failed", code, reason, result: null, amountSpent: !isUnsent(code) };
+    return { state: "failed", code, reason, result: null, amountSpent: code !== "upstream-unavailable" };
   } finally {
     flight.leave();
   }
 }
 
-function outcomeEntry(deps: ActionDeps, execution: Execution, ending: Ending, how: How): NewEntry {
+function outcomeEntry(deps: ActionDeps, execution: Execution, ending: Ending, durationMs: number): NewEntry {
   const { caller, stand } = execution;
   return {
     id: deps.newId("entry"),
@@ -144,10 +135,7 @@ function outcomeEntry(deps: ActionDeps, execution: Execution, ending: Ending, ho
       tool: stand.tool.qualifiedName,
       code: ending.code,
       reason: ending.reason,
-      durationMs: how.durationMs,
-      ...attemptsData(how.attempts),
-      // So that what was done on purpose is never taken for what went wrong by itself.
-      ...(how.injected.length === 0 ? {} : { injected: how.injected.map((each) => ({ ...each })) }),
+      durationMs,
       obligations: execution.decision.obligations.map(({ type, policy }) => ({ type, policy })),
     },
     ...(ending.result === null ? {} : { payloads: [{ name: "result", subject: payloadSubject(caller), value: ending.result }] }),

@@ -25,18 +25,15 @@ export function registerGateway(app: App, deps: GatewayRoutesDeps): void {
   const callers = new WeakMap<FastifyRequest, Caller>();
   const bodyLimit = deps.bodyLimit ?? 1024 * 1024;
 
-  function addressOf(request: FastifyRequest): string {
-    const { upstream } = request.params as { upstream?: string };
-    return upstream === undefined ? audience : `${audience}/${upstream}`;
-  }
-
   async function identify(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     // Before the body is read: a stranger's bytes are not worth parsing.
     try {
       callers.set(request, await deps.callers.verify(tokenOf(request), audience));
     } catch (error) {
       const challenge = challengeOf(request, toRemitError(error));
-      if (challenge !== null) void reply.header("www-authenticate", wwwAuthenticate(addressOf(request), challenge));
+      const { upstream } = request.params as { upstream?: string };
+      if (challenge !== null)
+        void reply.header("www-authenticate", wwwAuthenticate(upstream === undefined ? audience : `${audience}/${upstream}`, challenge));
       throw error;
     }
   }
@@ -50,7 +47,7 @@ export function registerGateway(app: App, deps: GatewayRoutesDeps): void {
     const gone = () => signal.abort();
     reply.raw.once("close", gone);
     try {
-      const { status, body, challenge } = await gateway.answer({
+      const { status, body } = await gateway.answer({
         caller,
         address: { upstream },
         body: request.body,
@@ -58,7 +55,6 @@ export function registerGateway(app: App, deps: GatewayRoutesDeps): void {
         signal,
       });
       void reply.code(status);
-      if (challenge !== undefined) void reply.header("www-authenticate", wwwAuthenticate(addressOf(request), challenge));
       return body === null ? reply.send() : reply.type("application/json").send(body);
     } finally {
       reply.raw.removeListener("close", gone);

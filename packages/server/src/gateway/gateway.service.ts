@@ -2,8 +2,6 @@ import type { Caller, JsonObject } from "@remit/contract";
 import { qualifiedToolName } from "@remit/contract";
 import type { RegisteredTool } from "@remit/core";
 import type { ActionPath, Attempt } from "../action/action-path.ts";
-import type { MissingForCall } from "../action/missing-for-call.ts";
-import type { Challenge } from "../identity/resource.ts";
 import { parameterHeaderMismatch } from "../mcp/header-parameters.ts";
 import { handshakeVersions, metaKeys, remitInfo, rpcCodes, supportedVersions } from "../mcp/mcp-protocol.ts";
 import type { RegistrySource } from "../registry/registry-source.ts";
@@ -19,7 +17,6 @@ import { revisionOf } from "./revision.ts";
 import type { RpcRequest } from "./rpc-message.ts";
 import { metaOf, readMessage } from "./rpc-message.ts";
 import { foreignState } from "./request-state.ts";
-import { missingOf, stepUp } from "./step-up.ts";
 import { answerTaskRequest, taskMethods } from "./task-requests.ts";
 import { createToolEntries } from "./tool-entries.ts";
 import type { Address } from "./tool-list.ts";
@@ -30,8 +27,6 @@ export type GatewayDeps = {
   path: ActionPath;
   registry: RegistrySource;
   /** How calls that wait for a person are answered in the stateless revision; without, as in every other. */
-  /** What a refused call lacks; without, a refusal says less. */
-  missing?: MissingForCall;
   approvals?: { answers: ApprovalAnswers; tasks: ApprovalTasks };
   /** How many tools one page of `tools/list` holds. Many clients never ask for a second page. */
   pageSize?: number;
@@ -40,7 +35,7 @@ export type GatewayDeps = {
 export type Exchange = { caller: Caller; address: Address; body: unknown; headers: Headers; signal: AbortController };
 
 /** What goes back over HTTP. `body` is null where there is none. */
-export type Answer = { status: number; body: string | null; challenge?: Challenge };
+export type Answer = { status: number; body: string | null };
 
 /** The relay: one message in, one answer out, nothing kept between two of them. */
 export type Gateway = { answer(exchange: Exchange): Promise<Answer> };
@@ -132,15 +127,12 @@ export function createGateway(deps: GatewayDeps): Gateway {
         actionId: outcome.actionId,
       });
     }
-    const missing = missingOf(outcome, deps.missing, caller, qualifiedName, args);
-    const challenge = outcome.type === "denied" ? stepUp(outcome, missing) : null;
-    if (challenge !== null) return challenge;
     const waiting =
       stateless && outcome.type === "waiting" ? ((await deps.approvals?.answers.answer(message, asking, outcome, resumed)) ?? null) : null;
     if (waiting !== null) {
       return JSON.stringify({ ...waiting, _meta: { ...(waiting["_meta"] as JsonObject), [metaKeys.serverInfo]: remitInfo } });
     }
-    const result: JsonObject = { ...resultOf(outcome, tool !== null && tool.pin?.outputSchema === null, missing) };
+    const result: JsonObject = { ...resultOf(outcome, tool !== null && tool.pin?.outputSchema === null) };
     if (!stateless) return JSON.stringify(result);
     const modernMeta = { ...(result["_meta"] as JsonObject | undefined), [metaKeys.serverInfo]: remitInfo };
     return JSON.stringify({ ...result, resultType: "complete", _meta: modernMeta });
@@ -167,10 +159,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
         return { status: 202, body: null };
       }
       const result = await request(message, revision.stateless, exchange);
-      if (typeof result !== "string") {
-        const { http: status, challenge } = result;
-        return { status, body: errorBody(result, id), ...(challenge === undefined ? {} : { challenge }) };
-      }
+      if (typeof result !== "string") return { status: result.http, body: errorBody(result, id) };
       return { status: 200, body: `{"jsonrpc":"2.0","id":${JSON.stringify(message.id)},"result":${result}}` };
     },
   };

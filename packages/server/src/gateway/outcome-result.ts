@@ -1,4 +1,4 @@
-import type { ActionOutcome, ErrorCode, JsonObject, Missing, ToolResult } from "@remit/contract";
+import type { ActionOutcome, ErrorCode, JsonObject, ToolResult } from "@remit/contract";
 
 /**
  * What a client is given for an outcome, as a `CallToolResult`.
@@ -9,9 +9,8 @@ import type { ActionOutcome, ErrorCode, JsonObject, Missing, ToolResult } from "
  *
  * @param structured whether the outcome may be given as structured content too: never for a tool with an output schema, because
  *   clients check structured content against it even in error results. `_meta["remit/outcome"]` always has it.
- * @param missing what a refused call lacks
  */
-export function resultOf(outcome: ActionOutcome, structured: boolean, missing: readonly Missing[] = []): ToolResult {
+export function resultOf(outcome: ActionOutcome, structured: boolean): ToolResult {
   switch (outcome.type) {
     case "succeeded":
       return { ...outcome.result, _meta: { ...foreignMeta(outcome.result._meta), "remit/action": outcome.actionId } };
@@ -25,17 +24,8 @@ export function resultOf(outcome: ActionOutcome, structured: boolean, missing: r
     }
     case "denied": {
       const { actionId, code, reason, policies } = outcome;
-      const lacks = missing.length === 0 ? "" : ` Missing: ${missing.map(missingWords).join("; ")}.`;
-      const text = `Refused by Remit: ${sentence(reason)} (${code})${lacks} ${denialAdvice[code] ?? finalDenial}`;
-      const told = {
-        type: "denied",
-        code,
-        reason,
-        actionId,
-        policies,
-        ...(lacks === "" ? {} : { missing: missing.map((one) => ({ ...one })) }),
-      };
-      return unsuccessful(text, told, structured);
+      const text = `Refused by Remit: ${sentence(reason)} (${code}) ${denialAdvice[code] ?? finalDenial}`;
+      return unsuccessful(text, { type: "denied", code, reason, actionId, policies }, structured);
     }
     case "waiting": {
       const { actionId, approvalId, link, expiresAt, teams, reason } = outcome;
@@ -50,19 +40,6 @@ export function resultOf(outcome: ActionOutcome, structured: boolean, missing: r
         structured,
       );
     }
-  }
-}
-
-function missingWords(missing: Missing): string {
-  switch (missing.type) {
-    case "tier":
-      return `tier ${missing.needs} (the agent has ${missing.has}), which is for the people who answer for it to raise`;
-    case "grant":
-      return `a grant in one of ${missing.policies.join(", ")}, which is for people to write`;
-    case "scope":
-      return `a token with the scope ${missing.scopes.join(" ")}`;
-    case "approval":
-      return `then, approval by ${missing.teams.join(" and ")}`;
   }
 }
 
@@ -86,8 +63,6 @@ const denialAdvice: Partial<Record<ErrorCode, string>> = {
 
 const failureAdvice: Partial<Record<ErrorCode, string>> = {
   "upstream-unavailable": "Nothing was sent; it may be tried again later.",
-  "upstream-busy": "Nothing was sent; it may be tried again in a moment, more slowly.",
-  "circuit-open": "Nothing was sent; do not try again before it says so.",
   "upstream-timeout": "Whether it was done is not known; check before you call again.",
   "outcome-unknown": "Whether it was done is not known; check before you call again.",
   halted: "People have stopped this; whether it was done before is not known. Stop working on it and report.",

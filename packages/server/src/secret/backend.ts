@@ -12,6 +12,8 @@ export type Material = {
   rests: readonly { path: string; version: number }[];
   /** When it ends by itself; null: never. */
   expiresAt: Date | null;
+  /** There is none yet, and the upstream is asked without it: what it says to that tells what it wants. */
+  anonymous?: true;
 };
 
 /** One credential of one lease. */
@@ -33,6 +35,8 @@ export type Backend = {
   undo?(undo: Undo): Promise<void>;
   /** Makes it last longer; until when it does, null when it cannot be. */
   renew?(issuing: Omit<Issuing, "willUndo">): Promise<Date | null>;
+  /** The version now of something of its own that leases rest on; undefined for what is not its own. */
+  versionOf?(path: string): Promise<number | undefined>;
   /** The upstream did not take it: true where another may be taken. */
   challenged?(request: LeaseRequest, credential: CredentialSpec, challenge: Challenge): Promise<boolean>;
 };

@@ -71,14 +71,24 @@ export function createBroker(options: BrokerOptions): RunningBroker {
   async function lookAgain(): Promise<void> {
     if (held.size === 0) return;
     const ended = await leases.ended(database, [...held.keys()]);
-    const paths = new Set([...held.values()].flatMap(({ rests }) => rests.map(({ path }) => path)));
-    const newest = await options.secretStore.newestOf(database, [...paths]);
+    const newest = await newestOf([...held.values()].flatMap(({ rests }) => rests));
     for (const one of held.values()) {
       const reason = ended.get(one.row.id);
       if (reason !== undefined) one.end(reason, "halted");
       else if (one.rests.some(({ path, version }) => newest.get(path) !== version)) drop(one, "its secret has a new version");
       else if (one.request.credentials === undefined && hasChanged(one)) drop(one, "its credential was changed in the registry");
     }
+  }
+
+  /** The version now of everything that these rest on. */
+  async function newestOf(rests: Material["rests"]): Promise<Map<string, number>> {
+    const paths = [...new Set(rests.map(({ path }) => path))];
+    const newest = await options.secretStore.newestOf(database, paths);
+    for (const path of paths) {
+      const version = newest.has(path) ? undefined : await options.backends["oauth-user"].versionOf?.(path);
+      if (version !== undefined) newest.set(path, version);
+    }
+    return newest;
   }
 
   function hasChanged({ request, credentials }: Held): boolean {
@@ -335,10 +345,7 @@ export function createBroker(options: BrokerOptions): RunningBroker {
   };
 
   async function hasNewer({ rests }: Held): Promise<boolean> {
-    const newest = await options.secretStore.newestOf(
-      database,
-      rests.map(({ path }) => path),
-    );
+    const newest = await newestOf(rests);
     return rests.some(({ path, version }) => newest.get(path) !== version);
   }
 }

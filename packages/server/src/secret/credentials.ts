@@ -4,10 +4,14 @@ import type { Halts } from "../halt/halts.ts";
 import type { MasterKey } from "../keys/master-key.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { Logger } from "../log/logger.ts";
+import type { Outbound } from "../outbound/outbound.ts";
 import type { RegistrySource } from "../registry/registry-source.ts";
 import type { Backend } from "./backend.ts";
 import { createBroker } from "./broker.service.ts";
 import type { RunningBroker } from "./broker.service.ts";
+import type { GrantStore } from "./grant.store.ts";
+import { createGrants } from "./grants.service.ts";
+import type { Grants } from "./grants.service.ts";
 import type { KnownSecrets } from "./known-secrets.ts";
 import { startLeaseClock } from "./lease-clock.ts";
 import type { LeaseClock } from "./lease-clock.ts";
@@ -21,13 +25,16 @@ import { createStoredBackend } from "./stored-backend.ts";
 
 export type CredentialsOptions = {
   database: Database;
-  stores: { secrets: SecretStore; leases: LeaseStore };
+  stores: { secrets: SecretStore; leases: LeaseStore; grants: GrantStore };
   masterKey: MasterKey;
   ledger: Pick<Ledger, "append">;
   registry: RegistrySource;
   halts: Pick<Halts, "current">;
   control: Pick<ControlState, "changed" | "refresh">;
   known: KnownSecrets;
+  outbound: Outbound;
+  /** Where people and authorization servers reach this server: known once it listens. */
+  publicUrl: () => URL;
   logger: Logger;
   now: () => Date;
   lifetimeMs?: number;
@@ -38,6 +45,7 @@ export type CredentialsOptions = {
 export type Credentials = {
   secrets: Secrets;
   leases: Leases;
+  grants: Grants;
   broker: RunningBroker;
   clock: LeaseClock;
   stop(): Promise<void>;
@@ -56,11 +64,24 @@ export function createCredentials(options: CredentialsOptions): Credentials {
     revokeLeases: leases.revokeIn,
     now,
   });
+  const grants = createGrants({
+    database,
+    store: stores.grants,
+    secrets,
+    masterKey: options.masterKey,
+    ledger,
+    registry,
+    control,
+    outbound: options.outbound,
+    known: options.known,
+    publicUrl: options.publicUrl,
+    now,
+  });
   const stored = createStoredBackend({ secrets });
   const backends: Record<"secret" | "oauth-client" | "oauth-user" | "postgres" | "vault", Backend> = {
     secret: stored,
-    "oauth-client": stored,
-    "oauth-user": stored,
+    "oauth-client": grants.backend,
+    "oauth-user": grants.backend,
     postgres: stored,
     vault: stored,
   };
@@ -91,6 +112,7 @@ export function createCredentials(options: CredentialsOptions): Credentials {
   return {
     secrets,
     leases,
+    grants,
     broker,
     clock,
     async stop() {

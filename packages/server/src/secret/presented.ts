@@ -10,6 +10,7 @@ export type Presented = Pick<Lease, "headers" | "query" | "env" | "tls"> & { sec
 /** @throws RemitError `credential-unavailable`, naming the credential and not what is in it. */
 export function present({ name, use }: CredentialSpec, material: Material, ca: string | null): Presented {
   const nothing: Presented = { headers: {}, query: {}, env: {}, tls: null, secrets: secretsOf(material) };
+  if (material.anonymous === true) return nothing;
   const wanted = use.field ?? "value";
   const names = Object.keys(material.fields);
   const value = material.fields[wanted] ?? (use.field === undefined && names.length === 1 ? material.fields[names[0] ?? ""] : undefined);

@@ -9,10 +9,12 @@ import { openTestDatabase } from "../database/testing.ts";
 import type { TestDatabase } from "../database/testing.ts";
 import type { LedgerParts } from "../ledger/ledger.testing.ts";
 import { startLedger, testId, testMasterKey } from "../ledger/ledger.testing.ts";
+import { createOutbound } from "../outbound/outbound-fetch.ts";
 import type { RequestedBy } from "./access.ts";
 import type { LeaseRequest } from "./broker.ts";
 import { createCredentials } from "./credentials.ts";
 import type { Credentials, CredentialsOptions } from "./credentials.ts";
+import { grantStore } from "./grant.postgres.ts";
 import { createKnownSecrets } from "./known-secrets.ts";
 import type { KnownSecrets } from "./known-secrets.ts";
 import { leaseStore } from "./lease.postgres.ts";
@@ -64,7 +66,9 @@ export async function openTestCredentials(
     const logger = pino({ level: "trace" }, { write: (line: string) => void logged.push(known.text(line)) });
     const server = createCredentials({
       database: test.database,
-      stores: { secrets: secretStore, leases: leaseStore },
+      stores: { secrets: secretStore, leases: leaseStore, grants: grantStore },
+      outbound: createOutbound({ allow: ["127.0.0.0/8", "::1/128"] }),
+      publicUrl: () => new URL("http://127.0.0.1:4680"),
       masterKey: testMasterKey,
       ledger: parts.ledger,
       registry: { current: () => registry },

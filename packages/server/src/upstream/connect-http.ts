@@ -72,7 +72,8 @@ export async function connectHttp(spec: UpstreamSpec, deps: ConnectDeps): Promis
     await client.connect(transport, deps.connectTimeoutMs);
   } catch (error) {
     await close("it could not be connected");
-    if (RemitError.is(error)) throw error;
+    const ours = causeOfOurs(error);
+    if (ours !== null) throw ours;
     throw new RemitError(
       client.timedOut(error) ? "upstream-timeout" : "upstream-unavailable",
       `upstream "${spec.name}" could not be connected: ${describe(error)}`,
@@ -119,6 +120,12 @@ export async function connectHttp(spec: UpstreamSpec, deps: ConnectDeps): Promis
     stderr: () => [],
     close: () => close("it was closed"),
   };
+}
+
+/** What was refused before or instead of a handshake, which the SDK wraps into words of its own. */
+function causeOfOurs(error: unknown): RemitError | null {
+  for (let at = error, depth = 0; at instanceof Error && depth < 6; at = at.cause, depth += 1) if (RemitError.is(at)) return at;
+  return null;
 }
 
 function describe(error: unknown): string {

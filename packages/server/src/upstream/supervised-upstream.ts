@@ -2,7 +2,6 @@ import type { JsonObject, ToolResult, UpstreamSpec } from "@remit/contract";
 import { operationNamed, RemitError } from "@remit/contract";
 import { statelessVersion } from "../mcp/mcp-protocol.ts";
 import { headerParameters, parameterHeaders } from "../mcp/header-parameters.ts";
-import { connectHook } from "../hook/connect-hook.ts";
 import { connectOpenApi } from "../openapi/connect-openapi.ts";
 import { accessOf } from "../secret/access.ts";
 import type { Access } from "../secret/access.ts";
@@ -70,8 +69,6 @@ function connectPlainly(spec: UpstreamSpec, deps: ConnectDeps): Promise<Connecti
       return connectHttp(spec, deps);
     case "openapi":
       return connectOpenApi(spec, deps);
-    case "hook":
-      return Promise.resolve(connectHook(spec));
   }
 }
 
@@ -314,7 +311,7 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
         } catch (error) {
           if (!RemitError.is(error) || error.code !== "upstream-timeout") throw error;
           const message = `upstream "${name}" was busy with ${bulkhead.running()} calls for ${call.timeoutMs} ms; nothing was sent`;
-          throw new RemitError("upstream-busy", message, { cause: error });
+          throw new RemitError("upstream-unavailable", message, { cause: error });
         }
         try {
           return await act(call, clock);
