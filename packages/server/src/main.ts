@@ -328,7 +328,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     const structured = (tool: string): boolean => registry.current().tools.get(tool)?.pin?.outputSchema === null;
     const tasks = createApprovalTasks({ states, used, actions, approvals, structured, now });
     const answers = createApprovalAnswers({ states, used, actions, tasks });
-    registerGateway(app, { path, registry, callers: identity.callers, publicUrl, approvals: { answers, tasks } });
+    const gateway = registerGateway(app, {
+      path,
+      registry,
+      upstreams,
+      states,
+      callers: identity.callers,
+      publicUrl,
+      now,
+      approvals: { answers, tasks },
+    });
+    control.onChange(async () => gateway.toolsChanged());
 
     await control.start();
     const approvalClock = startApprovalClock({

@@ -13,6 +13,8 @@ export type ActionIdentity = {
   arguments: JsonObject;
   /** Distinguishes two equal calls that are meant to be two. */
   idempotencyKey: string | null;
+  /** What a retry of a call that needed input brings along; left out where there is none. */
+  continuation?: JsonObject;
 };
 
 /** The text whose SHA-256 names the action. Canonical JSON with fixed members is injective, and the first member separates it from any other digest. */

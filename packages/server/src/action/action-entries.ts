@@ -1,5 +1,6 @@
 import type { Caller, Decision, Id, IdKind, JsonObject, NewEntry } from "@remit/contract";
 import { type Registry, type Standing, canonicalJson } from "@remit/core";
+import type { Continuation } from "../upstream/relay.ts";
 import type { Begin } from "./action.journal.ts";
 import type { NormalArguments } from "./normalise.ts";
 
@@ -14,6 +15,7 @@ type About = {
   registry: Registry;
   input: NormalArguments | null;
   stand: Standing | null;
+  continuation: Continuation | null;
 };
 
 /** The entries with which an attempt may begin; one of them is written. All share the id under which the arguments are found. */
@@ -34,7 +36,10 @@ export function actionEntries(
       shadow: decision.shadow.map(({ policy, verdict }) => ({ policy, verdict })),
       ...more,
     },
-    payloads: [{ name: "arguments", subject: payloadSubject(caller), value: recordable(about) }],
+    payloads: [
+      { name: "arguments", subject: payloadSubject(caller), value: recordable(about) },
+      ...(about.continuation === null ? [] : [{ name: "continuation", subject: payloadSubject(caller), value: { ...about.continuation } }]),
+    ],
   });
   return {
     first,

@@ -10,6 +10,7 @@ import {
   RemitError,
 } from "@remit/contract";
 import { type Facts, type PolicyRequest, type Standing, drawFor, localTime, standing, tierDenial, withRunApproval } from "@remit/core";
+import type { Continuation, Relay } from "../upstream/relay.ts";
 import type { ActionPath, Attempt, ListedTool } from "./action-path.ts";
 import type { Begin, Begun, Counted } from "./action.journal.ts";
 import type { ActionDeps } from "./action-deps.ts";
@@ -32,8 +33,13 @@ export type Question = {
   idempotencyKey: string | null;
   traceId: string | null;
   grant: { approvalId: Id<"approval">; digest: string; teams: string[] } | null;
+  /** What a retry brings along: part of what the action is. */
+  continuation: Continuation | null;
   /** Set where it is plain beforehand that it is refused: then only that is recorded. */
   refusal: Refusal | null;
+  /** The client's side, while it is there. */
+  relay?: Relay | undefined;
+  perform?: Attempt["perform"] | undefined;
 };
 
 export type Refusal = { code: ErrorCode; reason: string };
@@ -115,7 +121,13 @@ export function createActionPath(deps: ActionDeps): RunningActionPath {
     if (stand.type === "deny") denial ??= deny(stand);
     let input: NormalArguments | null = null;
     let amount: number | null = null;
-    const identity = { caller, tool, pin: stand.type === "stands" ? stand.tool.pin.digest : "", key: question.idempotencyKey };
+    const identity = {
+      caller,
+      tool,
+      pin: stand.type === "stands" ? stand.tool.pin.digest : "",
+      key: question.idempotencyKey,
+      continuation: question.continuation,
+    };
     let digest: Digest | null = null;
     if (stand.type === "stands") {
       try {
@@ -244,6 +256,9 @@ export function createActionPath(deps: ActionDeps): RunningActionPath {
             traceId: question.traceId,
             traceparent,
             signal,
+            continuation: question.continuation,
+            relay: question.relay,
+            perform: question.perform,
           });
       }
     }
@@ -285,7 +300,10 @@ export function createActionPath(deps: ActionDeps): RunningActionPath {
       idempotencyKey: isPlainKey ? key : null,
       traceId: span.traceId,
       grant: null,
+      continuation: attempt.continuation ?? null,
       refusal: isPlainKey ? null : badKey,
+      relay: attempt.relay,
+      perform: attempt.perform,
     };
     try {
       const outcome = await walkHeld(question, attempt.signal, span.traceparent);
@@ -313,7 +331,21 @@ export function createActionPath(deps: ActionDeps): RunningActionPath {
     });
   }
 
-  return { act, list, executeGranted: createGrantedActions(deps, walkHeld) };
+  function couldAct(caller: Caller, tool: string, args: JsonObject | null): boolean {
+    deps.control.epoch();
+    const stand = standing(deps.registry.current(), deps.halts.current(), caller, tool);
+    if (stand.type === "deny") return false;
+    const facts = factsOf(caller, { runActions: 0, actionsThisMinute: 0, actionsToday: 0, amountToday: 0 });
+    try {
+      const input = args === null ? null : deps.normaliser.arguments(stand.tool.pin, args).value;
+      return decide(stand, caller, input, facts, []).type !== "deny";
+    } catch (error) {
+      if (RemitError.is(error)) return false;
+      throw error;
+    }
+  }
+
+  return { act, list, couldAct, executeGranted: createGrantedActions(deps, walkHeld) };
 }
 
 /** Longer names and keys than these name nothing. */

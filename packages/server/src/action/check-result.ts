@@ -11,6 +11,8 @@ export type CheckedResult = { result: ToolResult; problem: { code: ErrorCode; re
  * anything is recorded or returned; a result that breaks its contract is withheld.
  */
 export function checkResult(normaliser: Normaliser, pin: ToolPin, obligations: readonly Obligation[], result: ToolResult): CheckedResult {
+  // Nothing is done yet: what is asked first is an action of its own.
+  if (result.inputRequired !== undefined) return { result, problem: null };
   const pointers = obligations.flatMap((obligation) => (obligation.type === "redact" ? obligation.pointers : []));
   const seen = pointers.length === 0 ? result : redactResult(result, pointers);
   // What it says may be personal: it stands in the sealed result and not in the entry.

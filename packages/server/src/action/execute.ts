@@ -8,10 +8,14 @@ import {
   type NewEntry,
   RemitError,
   type ToolResult,
+  type UpstreamFault,
 } from "@remit/contract";
 import type { Standing } from "@remit/core";
 import type { Committed } from "../ledger/ledger.ts";
+import { RpcError } from "../mcp/rpc-error.ts";
+import type { Continuation, Relay } from "../upstream/relay.ts";
 import type { ActionDeps } from "./action-deps.ts";
+import type { Attempt } from "./action-path.ts";
 import { attribution, payloadSubject } from "./action-entries.ts";
 import type { End } from "./action.journal.ts";
 import { checkResult } from "./check-result.ts";
@@ -30,9 +34,20 @@ export type Execution = {
   traceId: string | null;
   traceparent: string | null;
   signal: AbortSignal;
+  continuation: Continuation | null;
+  relay: Relay | undefined;
+  /** In place of the upstream. */
+  perform: Attempt["perform"] | undefined;
 };
 
-type Ending = { state: End["state"]; code: ErrorCode | null; reason: string | null; result: ToolResult | null; amountSpent: boolean };
+type Ending = {
+  state: End["state"];
+  code: ErrorCode | null;
+  reason: string | null;
+  result: ToolResult | null;
+  amountSpent: boolean;
+  fault?: UpstreamFault;
+};
 
 /** Executes, checks the result, and commits the outcome. Whatever happens in between, the action ends in exactly one way. */
 export async function execute(deps: ActionDeps, execution: Execution): Promise<ActionOutcome> {
@@ -52,7 +67,8 @@ export async function execute(deps: ActionDeps, execution: Execution): Promise<A
   if (recorded === "later")
     return failed(actionId, "outcome-unknown", "It ran, but what came of it cannot be recorded just now; look at it before you repeat it.");
   if (state === "succeeded" && result !== null) return { type: "succeeded", actionId, result };
-  return failed(actionId, code ?? "internal", reason ?? "It failed.", result);
+  const { fault } = ending;
+  return { ...failed(actionId, code ?? "internal", reason ?? "It failed.", result), ...(fault === undefined ? {} : { fault }) };
 }
 
 function endOf(deps: ActionDeps, execution: Execution, ending: Ending, durationMs: number): End {
@@ -83,8 +99,10 @@ async function run(deps: ActionDeps, execution: Execution): Promise<Ending> {
     // A halt may have been engaged between the decision and this moment.
     deps.inFlight.apply(deps.halts.current());
     const timeoutMs = spec.timeoutMs ?? deps.registry.current().upstreams.get(spec.upstream)?.timeoutMs ?? 30_000;
-    const call = (): Promise<ToolResult> =>
-      deps.upstreams.call({
+    const { relay, continuation, perform } = execution;
+    const call = async (): Promise<ToolResult> => {
+      if (perform !== undefined) return await perform(input.value, flight.signal);
+      return await deps.upstreams.call({
         upstream: spec.upstream,
         tool: spec.name,
         arguments: input.value,
@@ -98,19 +116,23 @@ async function run(deps: ActionDeps, execution: Execution): Promise<Ending> {
           actionId,
         },
         ...(execution.traceparent === null ? {} : { traceparent: execution.traceparent }),
+        ...(relay === undefined ? {} : { relay }),
+        ...(continuation === null ? {} : { continuation }),
       });
+    };
     const stopped = flight.stop();
     if (stopped !== null) return { ...stopped, reason: `Nothing was sent. ${stopped.why}`, result: null, amountSpent: false };
     const pending = call().catch((error: unknown) => {
       // Only where doing it twice does no more than once, and only when nothing is known to have been done.
-      const again = spec.idempotent && !flight.signal.aborted && RemitError.is(error) && error.code === "upstream-unavailable";
+      const again =
+        spec.idempotent && perform === undefined && !flight.signal.aborted && RemitError.is(error) && error.code === "upstream-unavailable";
       if (again) return call();
       throw error;
     });
     deps.crash("while-executing");
     const checked = checkResult(deps.normaliser, pin, decision.obligations, await pending);
-    // A tool that reports an error says that it did not do it; a result that is merely malformed may stand for something done.
-    const amountSpent = checked.problem?.code !== "upstream-error";
+    // A tool that reports an error, or asks first, says that it did not do it; a result that is merely malformed may stand for something done.
+    const amountSpent = checked.problem?.code !== "upstream-error" && checked.result.inputRequired === undefined;
     if (checked.problem !== null) return { state: "failed", ...checked.problem, result: checked.result, amountSpent };
     return { state: "succeeded", code: null, reason: null, result: checked.result, amountSpent };
   } catch (error) {
@@ -118,10 +140,16 @@ async function run(deps: ActionDeps, execution: Execution): Promise<Ending> {
     if (stop !== null) return { ...stop, reason: `${stop.why} It may or may not have happened.`, result: null, amountSpent: true };
     const code = RemitError.is(error) ? error.code : "upstream-error";
     const reason = plainText(error instanceof Error ? error.message : String(error));
-    return { state: "failed", code, reason, result: null, amountSpent: code !== "upstream-unavailable" };
+    const ending: Ending = { state: "failed", code, reason, result: null, amountSpent: code !== "upstream-unavailable" };
+    const cause = error instanceof RpcError ? error : error instanceof Error ? error.cause : null;
+    return cause instanceof RpcError ? { ...ending, fault: faultOf(cause) } : ending;
   } finally {
     flight.leave();
   }
+}
+
+function faultOf({ code, message, data }: RpcError): UpstreamFault {
+  return { code, message, ...(data === undefined ? {} : { data }) };
 }
 
 function outcomeEntry(deps: ActionDeps, execution: Execution, ending: Ending, durationMs: number): NewEntry {

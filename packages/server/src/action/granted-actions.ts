@@ -16,7 +16,10 @@ export function createGrantedActions(deps: ActionDeps, walk: Walk): () => Promis
   async function executeOne({ approvalId, actionId, digest, teams }: Granted): Promise<number> {
     const row = await deps.journal.read(actionId);
     if (row === null || row.state !== "waiting") return 0;
-    const input = await argumentsOf(deps, row.argumentsEntry);
+    const [input, continuation] = await Promise.all([
+      payloadOf(deps, row.argumentsEntry, "arguments"),
+      payloadOf(deps, row.argumentsEntry, "continuation"),
+    ]);
     const question: Question = {
       actionId,
       caller: row.caller,
@@ -25,6 +28,8 @@ export function createGrantedActions(deps: ActionDeps, walk: Walk): () => Promis
       idempotencyKey: row.idempotencyKey,
       traceId: row.traceId,
       grant: { approvalId, digest, teams },
+      // What was asked for with answers and is granted without them would be something else: the digest says so.
+      continuation,
       refusal:
         input === null ? { code: "not-found", reason: "Its arguments have been erased or changed since; nothing can be executed." } : null,
     };
@@ -67,9 +72,13 @@ export function createGrantedActions(deps: ActionDeps, walk: Walk): () => Promis
 }
 
 /** Null where they have been erased, or are not what was sealed. */
-async function argumentsOf(deps: ActionDeps, entry: Id<"entry">): ReturnType<ActionDeps["payloads"]["open"]> {
+async function payloadOf(
+  deps: ActionDeps,
+  entry: Id<"entry">,
+  name: "arguments" | "continuation",
+): ReturnType<ActionDeps["payloads"]["open"]> {
   try {
-    return await deps.payloads.open(entry, "arguments");
+    return await deps.payloads.open(entry, name);
   } catch (error) {
     if (RemitError.is(error) && error.code !== "database-unavailable") return null;
     throw error;

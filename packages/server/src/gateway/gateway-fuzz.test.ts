@@ -2,11 +2,11 @@ import { buildRegistry } from "@remit/core/testing";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { createGateway } from "./gateway.service.ts";
-import { actionId, scriptedPath, statelessMeta, testCaller } from "./gateway.testing.ts";
+import { actionId, noStream, quietDeps, scriptedPath, statelessMeta, testCaller } from "./gateway.testing.ts";
 
 const registry = buildRegistry();
 const { path, attempts } = scriptedPath(registry, () => ({ actionId, type: "succeeded", result: { content: [] } }));
-const gateway = createGateway({ path, registry: { current: () => registry } });
+const gateway = createGateway({ ...quietDeps(), path, registry: { current: () => registry } });
 
 const anyHeader = fc.option(fc.oneof(fc.constantFrom("2026-07-28", "2025-11-25", "tools/call", "helpdesk__tickets.read"), fc.string()), {
   nil: undefined,
@@ -30,7 +30,7 @@ const anyParams = fc.oneof(
   ),
 );
 const anyMethod = fc.oneof(
-  fc.constantFrom("tools/call", "tools/list", "initialize", "server/discover", "ping", "notifications/cancelled"),
+  fc.constantFrom("tools/call", "tools/list", "initialize", "server/discover", "ping", "notifications/cancelled", "constructor"),
   fc.jsonValue(),
 );
 const anyMessage = fc.oneof(
@@ -56,6 +56,7 @@ test("[CTL-18][CTL-19] whatever is sent, the answer is JSON-RPC with the request
         body,
         headers,
         signal: new AbortController(),
+        stream: noStream,
       });
       const sent = (typeof body === "object" && body !== null ? body : {}) as { id?: unknown; method?: unknown };
       if (answer.status === 202) expect([answer.body, sent.id]).toEqual([null, undefined]);

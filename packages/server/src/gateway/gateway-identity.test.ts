@@ -2,12 +2,13 @@ import { buildRegistry } from "@remit/core/testing";
 import { expect, test } from "vitest";
 import { openTestIdentity } from "../identity/identity.testing.ts";
 import { registerGateway } from "./gateway.routes.ts";
-import { actionId, scriptedPath } from "./gateway.testing.ts";
+import { actionId, quietDeps, scriptedPath } from "./gateway.testing.ts";
 
 test("[CTL-05] an agent's own token opens the gateway and every door of it, until it is taken back", async () => {
   await using identity = await openTestIdentity();
   const { path, attempts } = scriptedPath(buildRegistry(), () => ({ actionId, type: "succeeded", result: { content: [] } }));
   registerGateway(identity.app, {
+    ...quietDeps(),
     path,
     registry: identity.identity.registry,
     callers: identity.identity.callers,

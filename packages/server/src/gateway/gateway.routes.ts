@@ -7,7 +7,9 @@ import type { Callers } from "../identity/callers.ts";
 import type { Challenge } from "../identity/resource.ts";
 import { createResource, wwwAuthenticate } from "../identity/resource.ts";
 import { rpcCodes } from "../mcp/mcp-protocol.ts";
-import type { GatewayDeps } from "./gateway.service.ts";
+import { createEventStream } from "./event-stream.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Answer, Gateway, GatewayDeps } from "./gateway.service.ts";
 import { createGateway } from "./gateway.service.ts";
 import { errorBody, refusalOf } from "./refusal.ts";
 
@@ -18,8 +20,11 @@ export type GatewayRoutesDeps = GatewayDeps & {
   bodyLimit?: number;
 };
 
-/** The MCP face: `/mcp` for every upstream, `/mcp/<upstream>` for one. POST only: nothing is pushed, and there are no sessions. */
-export function registerGateway(app: App, deps: GatewayRoutesDeps): void {
+/**
+ * The MCP face: `/mcp` for every upstream, `/mcp/<upstream>` for one. A POST is answered with one message or, where there is something to
+ * tell on the way, with a stream; GET and DELETE are for clients that have a session.
+ */
+export function registerGateway(app: App, deps: GatewayRoutesDeps): Pick<Gateway, "toolsChanged"> {
   const gateway = createGateway(deps);
   const { audience } = createResource(deps.publicUrl);
   const callers = new WeakMap<FastifyRequest, Caller>();
@@ -38,27 +43,51 @@ export function registerGateway(app: App, deps: GatewayRoutesDeps): void {
     }
   }
 
-  async function answer(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  /** What every request has: who, where, and a signal that ends with the client. */
+  function exchangeOf(request: FastifyRequest, reply: FastifyReply): Omit<Exchange, "body"> {
     const caller = callers.get(request);
     if (caller === undefined) throw new RemitError("unauthenticated", "The request carries no token");
     const { upstream = null } = request.params as { upstream?: string };
     if (upstream !== null && !knows(deps, upstream)) throw new RemitError("not-found", `There is no upstream "${upstream}" here`);
     const signal = new AbortController();
-    const gone = () => signal.abort();
+    const stream = createEventStream(reply.raw, request.headers.accept, () => void reply.hijack());
+    return { caller, address: { upstream }, headers: request.headers, signal, stream };
+  }
+
+  async function answer(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const exchange = exchangeOf(request, reply);
+    const gone = () => exchange.signal.abort();
     reply.raw.once("close", gone);
     try {
-      const { status, body } = await gateway.answer({
-        caller,
-        address: { upstream },
-        body: request.body,
-        headers: request.headers,
-        signal,
-      });
-      void reply.code(status);
-      return body === null ? reply.send() : reply.type("application/json").send(body);
+      const answered = await gateway.answer({ ...exchange, body: request.body });
+      // Who would rather have a stream says so by naming it first. What is no success needs its status, and no stream has one.
+      if (answered.status === 200 && answered.headers === undefined && prefersStream(request)) exchange.stream.open();
+      if (!exchange.stream.isOpen()) {
+        exchange.stream.end();
+        return send(reply, answered);
+      }
+      exchange.stream.end(answered.body ?? undefined);
+      return reply;
     } finally {
       reply.raw.removeListener("close", gone);
+      exchange.stream.end();
     }
+  }
+
+  async function attach(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    const exchange = exchangeOf(request, reply);
+    reply.raw.once("close", () => exchange.signal.abort());
+    const refused = gateway.attach(exchange);
+    return refused === null ? reply : send(reply, refused);
+  }
+
+  async function leave(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+    return send(reply, gateway.leave(exchangeOf(request, reply)));
+  }
+
+  function send(reply: FastifyReply, { status, body, headers = {} }: Answer): FastifyReply {
+    void reply.code(status).headers(headers);
+    return body === null ? reply.send() : reply.type("application/json").send(body);
   }
 
   void app.register(async (scope) => {
@@ -73,8 +102,20 @@ export function registerGateway(app: App, deps: GatewayRoutesDeps): void {
         .type("application/json")
         .send(errorBody(refusal, idOf(request.body)));
     });
-    for (const url of ["/mcp", "/mcp/:upstream"]) scope.post(url, { bodyLimit, onRequest: identify, schema: { hide: true } }, answer);
+    for (const url of ["/mcp", "/mcp/:upstream"]) {
+      const options = { onRequest: identify, schema: { hide: true } };
+      scope.post(url, { ...options, bodyLimit }, answer);
+      scope.get(url, { ...options, exposeHeadRoute: false }, attach);
+      scope.delete(url, options, leave);
+    }
+    // Streams do not end by themselves, and a server that stops waits for what is open.
+    scope.addHook("preClose", () => gateway.close());
   });
+  return gateway;
+}
+
+function prefersStream(request: FastifyRequest): boolean {
+  return request.headers.accept?.trimStart().startsWith("text/event-stream") ?? false;
 }
 
 function tokenOf(request: FastifyRequest): string {

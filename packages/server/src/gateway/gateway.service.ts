@@ -1,47 +1,64 @@
-import type { Caller, JsonObject } from "@remit/contract";
-import { qualifiedToolName } from "@remit/contract";
-import type { RegisteredTool } from "@remit/core";
-import type { ActionPath, Attempt } from "../action/action-path.ts";
-import { parameterHeaderMismatch } from "../mcp/header-parameters.ts";
+import { errorTable, RemitError } from "@remit/contract";
+import type { ActionPath } from "../action/action-path.ts";
 import { handshakeVersions, metaKeys, remitInfo, rpcCodes, supportedVersions } from "../mcp/mcp-protocol.ts";
 import type { RegistrySource } from "../registry/registry-source.ts";
+import type { ListMethod, Upstreams } from "../upstream/upstreams.ts";
 import type { ApprovalAnswers } from "./approval-answer.ts";
 import type { ApprovalTasks } from "./approval-tasks.ts";
+import { createActionCaller } from "./call-action.ts";
 import { tasksExtension } from "./client-abilities.ts";
+import type { ClientSide } from "./client-side.ts";
+import { clientSideOf, logLevels } from "./client-side.ts";
+import type { Exchange } from "./exchange.ts";
+import { createHeldCalls } from "./held-calls.ts";
 import { createInFlight } from "./in-flight.ts";
-import { resultOf } from "./outcome-result.ts";
+import { createOperationCaller } from "./operation-call.ts";
+import { createQuestions } from "./questions.ts";
 import type { Refusal } from "./refusal.ts";
-import { errorBody, refuse, refuseHeader } from "./refusal.ts";
-import type { Headers } from "./revision.ts";
+import { errorBody, refusalOf, refuse } from "./refusal.ts";
+import type { RequestStates } from "./request-state.ts";
+import { principalOf } from "./request-state.ts";
+import { listFreshMs, markedJson, resultJson } from "./results.ts";
 import { revisionOf } from "./revision.ts";
 import type { RpcRequest } from "./rpc-message.ts";
-import { metaOf, readMessage } from "./rpc-message.ts";
-import { foreignState } from "./request-state.ts";
+import { isObject, readMessage } from "./rpc-message.ts";
+import { serverCapabilities } from "./server-capabilities.ts";
+import type { Session, SessionLimits } from "./sessions.ts";
+import { createSessions, defaultSessionLimits } from "./sessions.ts";
+import { createSubscriptions } from "./subscriptions.ts";
 import { answerTaskRequest, taskMethods } from "./task-requests.ts";
+import { createToolCaller } from "./tool-call.ts";
 import { createToolEntries } from "./tool-entries.ts";
-import type { Address } from "./tool-list.ts";
 import { pageOf } from "./tool-list.ts";
-import { traceparentOf } from "./trace-context.ts";
+import { createUpstreamLists } from "./upstream-lists.ts";
 
 export type GatewayDeps = {
   path: ActionPath;
   registry: RegistrySource;
+  upstreams: Pick<Upstreams, "list" | "capabilities" | "onNotice" | "watch" | "endLane">;
+  states: RequestStates;
+  now: () => Date;
   /** How calls that wait for a person are answered in the stateless revision; without, as in every other. */
   approvals?: { answers: ApprovalAnswers; tasks: ApprovalTasks };
-  /** How many tools one page of `tools/list` holds. Many clients never ask for a second page. */
+  /** How many items one page of a list holds. Many clients never ask for a second page. */
   pageSize?: number;
+  sessionLimits?: SessionLimits;
 };
 
-export type Exchange = { caller: Caller; address: Address; body: unknown; headers: Headers; signal: AbortController };
-
 /** What goes back over HTTP. `body` is null where there is none. */
-export type Answer = { status: number; body: string | null };
+export type Answer = { status: number; body: string | null; headers?: Record<string, string> };
 
-/** The relay: one message in, one answer out, nothing kept between two of them. */
-export type Gateway = { answer(exchange: Exchange): Promise<Answer> };
-
-/** A list may change with any halt or registry; a client that shows an old one is refused when it calls. Milliseconds. */
-const listFreshMs = 5_000;
+/** The relay: one message in, one answer out, and what is told and asked between the two. */
+export type Gateway = {
+  answer(exchange: Exchange): Promise<Answer>;
+  /** The stream of a session for what belongs to no request, for as long as the client holds it. */
+  attach(exchange: Omit<Exchange, "body">): Answer | null;
+  /** Ends a session. */
+  leave(exchange: Omit<Exchange, "body" | "stream" | "signal">): Answer;
+  /** What tools there are may have changed. */
+  toolsChanged(): void;
+  close(): void;
+};
 
 const instructions =
   "Every call passes through Remit, which decides what you may do. A result that begins with `Not done yet` waits for a person: " +
@@ -50,141 +67,218 @@ const instructions =
 
 const serverMeta = JSON.stringify({ [metaKeys.serverInfo]: remitInfo });
 
+const listMethods: Readonly<Record<string, ListMethod>> = {
+  "resources/list": "resources/list",
+  "resources/templates/list": "resources/templates/list",
+  "prompts/list": "prompts/list",
+};
+
+type Handler = (message: RpcRequest, client: ClientSide, exchange: Exchange) => string | Refusal | Promise<string | Refusal>;
+
 export function createGateway(deps: GatewayDeps): Gateway {
+  const { path, registry, upstreams, now } = deps;
   const entries = createToolEntries();
   const inFlight = createInFlight();
   const pageSize = deps.pageSize ?? 500;
+  const held = createHeldCalls();
+  const questions = createQuestions(path);
+  const call = createActionCaller({ path, questions, held, states: deps.states, inFlight, now, answers: deps.approvals?.answers });
+  const callTool = createToolCaller({ call, registry, entries });
+  const callOperation = createOperationCaller(call);
+  const lists = createUpstreamLists({ path, registry, upstreams, pageSize });
+  const subscriptions = createSubscriptions({ path, upstreams, lists, now });
+  const sessions = createSessions({
+    limits: deps.sessionLimits ?? defaultSessionLimits,
+    monotonicMs: () => performance.now(),
+    onEnded: ({ id }) => upstreams.endLane(id),
+  });
 
-  async function request(message: RpcRequest, stateless: boolean, exchange: Exchange): Promise<string | Refusal> {
-    switch (message.method) {
-      case "tools/call":
-        return await callTool(message, stateless, exchange);
-      case "tools/list":
-        return listTools(message, stateless, exchange);
-      case "initialize":
-        return stateless ? unknownMethod(message, stateless) : initialize(message);
-      case "ping":
-        return stateless ? unknownMethod(message, stateless) : "{}";
-      case "server/discover":
-        return stateless ? discover() : unknownMethod(message, stateless);
-      default:
-        if (stateless && deps.approvals !== undefined && taskMethods.has(message.method)) {
-          const answer = await answerTaskRequest(deps.approvals.tasks, message, exchange);
-          return answer["type"] === "refusal"
-            ? (answer as Refusal)
-            : JSON.stringify({ ...answer, _meta: { [metaKeys.serverInfo]: remitInfo } });
-        }
-        return unknownMethod(message, stateless);
-    }
-  }
+  const inBoth: Readonly<Record<string, Handler>> = {
+    "tools/call": callTool,
+    "tools/list": listTools,
+    "resources/read": callOperation,
+    "prompts/get": callOperation,
+    "completion/complete": callOperation,
+    ...Object.fromEntries(Object.keys(listMethods).map((method) => [method, listUpstreams])),
+  };
+  const stateless: Readonly<Record<string, Handler>> = {
+    ...inBoth,
+    "server/discover": (_message, _client, exchange) => discover(exchange),
+    "subscriptions/listen": (message, _client, exchange) => subscriptions.listen(message, exchange),
+    ...(deps.approvals === undefined ? {} : Object.fromEntries([...taskMethods].map((method) => [method, answerTask]))),
+  };
+  const byHandshake: Readonly<Record<string, Handler>> = {
+    ...inBoth,
+    ping: () => "{}",
+    "logging/setLevel": (message, { session }) => setLevel(message, session),
+    "resources/subscribe": (message, { session }, exchange) =>
+      session === null ? needsSession(message) : subscriptions.subscribe(message, exchange, session),
+    "resources/unsubscribe": (message, { session }, exchange) =>
+      session === null ? needsSession(message) : subscriptions.unsubscribe(message, exchange, session),
+  };
 
-  function listTools(message: RpcRequest, stateless: boolean, { caller, address }: Exchange): string | Refusal {
-    const page = pageOf(deps.path.list(caller), address, message.params["cursor"], pageSize);
+  function listTools(message: RpcRequest, client: ClientSide, { caller, address }: Exchange): string | Refusal {
+    const page = pageOf(path.list(caller), address, message.params["cursor"], pageSize);
     if (page.type === "refusal") return page;
     const tools = page.tools.map(({ listed, name }) => entries.json(listed, name)).join(",");
     const next = page.nextCursor === null ? "" : `,"nextCursor":${JSON.stringify(page.nextCursor)}`;
-    const modern = stateless ? `,"resultType":"complete","ttlMs":${listFreshMs},"cacheScope":"private","_meta":${serverMeta}` : "";
+    const modern = client.stateless ? `,"resultType":"complete","ttlMs":${listFreshMs},"cacheScope":"private","_meta":${serverMeta}` : "";
     return `{"tools":[${tools}]${next}${modern}}`;
   }
 
-  async function callTool(asked: RpcRequest, stateless: boolean, exchange: Exchange): Promise<string | Refusal> {
-    const { caller, address, headers, signal } = exchange;
-    const asking = { caller, upstream: address.upstream };
-    const resumed = stateless ? ((await deps.approvals?.answers.resume(asked, asking, signal.signal)) ?? null) : null;
-    if (resumed?.type === "refusal") return resumed;
-    const message = resumed?.message ?? asked;
-    if (message.params["requestState"] !== undefined) return refuse(200, rpcCodes.invalidParams, `Invalid params: ${foreignState}`);
-    const { name, arguments: args = {} } = message.params;
-    if (typeof name !== "string" || name === "" || name.length > 256) {
-      return refuse(200, rpcCodes.invalidParams, "Invalid params: name must be text of 1 to 256 characters");
-    }
-    const meta = metaOf(message);
-    const idempotencyKey = meta["remit/idempotency-key"];
-    if (idempotencyKey !== undefined && (typeof idempotencyKey !== "string" || idempotencyKey === "" || idempotencyKey.length > 200)) {
-      return refuse(200, rpcCodes.invalidParams, 'Invalid params: _meta["remit/idempotency-key"] must be text of 1 to 200 characters');
-    }
-    const qualifiedName = address.upstream === null ? name : qualifiedToolName(address.upstream, name);
-    const tool = findTool(qualifiedName);
-    if (stateless && tool !== null) {
-      const mismatch = parameterHeaderMismatch(entries.headerParameters(tool), args, headers);
-      if (mismatch !== null) return refuseHeader(mismatch);
-    }
-    const traceparent = traceparentOf(meta["traceparent"], headers["traceparent"]);
-    // Arguments of a wrong shape go along: they are refused on the path, where the attempt is recorded.
-    const attempt: Attempt = {
-      tool: qualifiedName,
-      arguments: args,
-      signal: signal.signal,
-      ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
-      ...(traceparent === undefined ? {} : { traceparent }),
-    };
-    const done = inFlight.add(caller.tokenId, message.id, signal);
-    const outcome = await deps.path.act(caller, attempt).finally(done);
-    if (outcome.type === "denied" && outcome.code === "unknown-tool") {
-      return refuse(200, rpcCodes.invalidParams, `Unknown tool: ${name}`, {
-        code: outcome.code,
-        reason: outcome.reason,
-        actionId: outcome.actionId,
-      });
-    }
-    const waiting =
-      stateless && outcome.type === "waiting" ? ((await deps.approvals?.answers.answer(message, asking, outcome, resumed)) ?? null) : null;
-    if (waiting !== null) {
-      return JSON.stringify({ ...waiting, _meta: { ...(waiting["_meta"] as JsonObject), [metaKeys.serverInfo]: remitInfo } });
-    }
-    const result: JsonObject = { ...resultOf(outcome, tool !== null && tool.pin?.outputSchema === null) };
-    if (!stateless) return JSON.stringify(result);
-    const modernMeta = { ...(result["_meta"] as JsonObject | undefined), [metaKeys.serverInfo]: remitInfo };
-    return JSON.stringify({ ...result, resultType: "complete", _meta: modernMeta });
+  async function listUpstreams(message: RpcRequest, client: ClientSide, exchange: Exchange): Promise<string | Refusal> {
+    const method = listMethods[message.method];
+    if (method === undefined) return unknownMethod(message, client.stateless);
+    return await lists.list(method, message, exchange, client.stateless);
   }
 
-  /** Only to shape the answer: whether the tool may be used is for the path to say. */
-  function findTool(qualifiedName: string): RegisteredTool | null {
-    try {
-      return deps.registry.current().tools.get(qualifiedName) ?? null;
-    } catch {
-      return null;
-    }
+  async function answerTask(message: RpcRequest, _client: ClientSide, exchange: Exchange): Promise<string | Refusal> {
+    if (deps.approvals === undefined) return unknownMethod(message, true);
+    const answer = await answerTaskRequest(deps.approvals.tasks, message, exchange);
+    return answer["type"] === "refusal" ? (answer as Refusal) : markedJson(answer);
+  }
+
+  function discover({ caller, address }: Exchange): string {
+    const result = {
+      supportedVersions: [...supportedVersions],
+      capabilities: {
+        ...serverCapabilities({ lists, upstreams }, caller, address.upstream),
+        ...(deps.approvals === undefined ? {} : { extensions: { [tasksExtension]: {} } }),
+      },
+      instructions,
+      ttlMs: listFreshMs,
+      cacheScope: "private",
+    };
+    return resultJson(result, true);
+  }
+
+  function initialize(message: RpcRequest, { caller, address }: Exchange): Answer {
+    const { protocolVersion: wanted, capabilities = {} } = message.params;
+    const invalid = (what: string) => failure(refuse(200, rpcCodes.invalidParams, `Invalid params: ${what}`), message);
+    if (typeof wanted !== "string") return invalid("protocolVersion must be text");
+    if (!isObject(capabilities)) return invalid("capabilities must be an object");
+    const protocolVersion = handshakeVersions.find((version) => version === wanted) ?? handshakeVersions[0];
+    const session = sessions.open({ principal: principalOf(caller), upstream: address.upstream, protocolVersion, capabilities });
+    subscriptions.follow(session, caller);
+    const result = {
+      protocolVersion,
+      capabilities: serverCapabilities({ lists, upstreams }, caller, address.upstream),
+      serverInfo: remitInfo,
+      instructions,
+    };
+    return { ...success(message, JSON.stringify(result)), headers: { "mcp-session-id": session.id } };
+  }
+
+  /** The session that a request names. Somebody else's is as unknown as one that never was. */
+  function sessionOf({ headers, caller, address }: Pick<Exchange, "headers" | "caller" | "address">): Session | Refusal | null {
+    const id = headers["mcp-session-id"];
+    if (id === undefined) return null;
+    const session = typeof id === "string" ? sessions.find(id, principalOf(caller), address.upstream) : null;
+    return session ?? refuse(404, errorTable["not-found"].rpc, "There is no such session (any more); initialize a new one");
   }
 
   return {
     async answer(exchange) {
       const message = readMessage(exchange.body);
       if (message.type === "refusal") return { status: message.http, body: errorBody(message, null) };
-      const id = message.type === "request" ? message.id : null;
+      if (message.type === "response") {
+        const session = sessionOf(exchange);
+        if (session !== null && "type" in session) return { status: session.http, body: errorBody(session, null) };
+        if (session?.answered(message.id, message.answer) === true) return { status: 202, body: null };
+        return {
+          status: 400,
+          body: errorBody(refuse(400, rpcCodes.invalidRequest, "Invalid request: nothing waits for this answer"), null),
+        };
+      }
       const revision = revisionOf(message, exchange.headers);
-      if (revision.type === "refusal") return { status: revision.http, body: errorBody(revision, id) };
+      if (revision.type === "refusal")
+        return { status: revision.http, body: errorBody(revision, message.type === "request" ? message.id : null) };
+      const found = revision.stateless || message.method === "initialize" ? null : sessionOf(exchange);
+      if (found !== null && "type" in found)
+        return { status: found.http, body: errorBody(found, message.type === "request" ? message.id : null) };
       if (message.type === "notification") {
-        if (message.method === "notifications/cancelled") inFlight.cancel(exchange.caller.tokenId, message.params["requestId"]);
+        if (message.method === "notifications/cancelled")
+          inFlight.cancel(found?.id ?? exchange.caller.tokenId, message.params["requestId"]);
         return { status: 202, body: null };
       }
-      const result = await request(message, revision.stateless, exchange);
-      if (typeof result !== "string") return { status: result.http, body: errorBody(result, id) };
-      return { status: 200, body: `{"jsonrpc":"2.0","id":${JSON.stringify(message.id)},"result":${result}}` };
+      const client = clientSideOf(message, revision.stateless, found);
+      if (client.type === "refusal") return failure(client, message);
+      try {
+        if (!revision.stateless && message.method === "initialize") return initialize(message, exchange);
+        const handlers = revision.stateless ? stateless : byHandshake;
+        const handler = Object.hasOwn(handlers, message.method) ? handlers[message.method] : undefined;
+        const result = handler === undefined ? unknownMethod(message, revision.stateless) : await handler(message, client, exchange);
+        return typeof result === "string" ? success(message, result) : failure(result, message);
+      } catch (error) {
+        // Once the answer is a stream, what is thrown is its last message.
+        if (!exchange.stream.isOpen()) throw error;
+        return failure(
+          refusalOf(RemitError.is(error) ? error : new RemitError("internal", "The request failed", { cause: error })),
+          message,
+        );
+      }
+    },
+
+    attach({ caller, address, headers, stream, signal }) {
+      const session = sessionOf({ headers, caller, address });
+      if (session !== null && "type" in session) return { status: session.http, body: errorBody(session, null) };
+      if (session === null) return { status: 405, body: errorBody(noStream, null), headers: { allow: "POST, DELETE" } };
+      stream.open();
+      if (!stream.isOpen()) return { status: 406, body: errorBody(refuse(406, rpcCodes.invalidRequest, "Accept text/event-stream"), null) };
+      const after = headers["last-event-id"];
+      session.attach(stream, typeof after === "string" ? after : null);
+      // Whoever listens on has to show a token that is still good.
+      const lapse = setTimeout(() => stream.end(), Math.min(Math.max(caller.expiresAt - now().getTime(), 0), maxTimerMs));
+      lapse.unref();
+      signal.signal.addEventListener("abort", () => clearTimeout(lapse), { once: true });
+      return null;
+    },
+
+    leave(exchange) {
+      const session = sessionOf(exchange);
+      if (session === null)
+        return { status: 400, body: errorBody(refuse(400, rpcCodes.invalidRequest, "Name the session that is to end"), null) };
+      if ("type" in session) return { status: session.http, body: errorBody(session, null) };
+      sessions.end(session);
+      return { status: 204, body: null };
+    },
+
+    toolsChanged: () => subscriptions.toolsChanged(),
+
+    close() {
+      subscriptions.close();
+      sessions.close();
+      held.close();
     },
   };
 }
 
-function initialize(message: RpcRequest): string | Refusal {
-  const wanted = message.params["protocolVersion"];
-  if (typeof wanted !== "string") return refuse(200, rpcCodes.invalidParams, "Invalid params: protocolVersion must be text");
-  const protocolVersion = handshakeVersions.find((version) => version === wanted) ?? handshakeVersions[0];
-  return JSON.stringify({ protocolVersion, capabilities: { tools: { listChanged: false } }, serverInfo: remitInfo, instructions });
+const noStream = refuse(405, rpcCodes.invalidRequest, "A stream belongs to a session; initialize one, or use subscriptions/listen");
+const maxTimerMs = 2_000_000_000;
+
+function success(message: RpcRequest, result: string): Answer {
+  return { status: 200, body: `{"jsonrpc":"2.0","id":${JSON.stringify(message.id)},"result":${result}}` };
 }
 
-function discover(): string {
-  return JSON.stringify({
-    resultType: "complete",
-    supportedVersions,
-    capabilities: { tools: { listChanged: false }, extensions: { [tasksExtension]: {} } },
-    instructions,
-    ttlMs: 3_600_000,
-    cacheScope: "private",
-    _meta: { [metaKeys.serverInfo]: remitInfo },
-  });
+function failure(refusal: Refusal, message: RpcRequest): Answer {
+  return { status: refusal.http, body: errorBody(refusal, message.id) };
+}
+
+function setLevel(message: RpcRequest, session: Session | null): string | Refusal {
+  const { level } = message.params;
+  if (typeof level !== "string" || !logLevels.includes(level))
+    return refuse(200, rpcCodes.invalidParams, `Invalid params: level must be one of ${logLevels.join(", ")}`);
+  if (session === null) return needsSession(message);
+  session.logLevel = level;
+  return "{}";
+}
+
+function needsSession(message: RpcRequest): Refusal {
+  const what = `${message.method} needs a session: initialize one, and send its Mcp-Session-Id`;
+  return refuse(200, rpcCodes.invalidRequest, `Invalid request: ${what}`);
 }
 
 /** Clients of the handshake revisions take any HTTP error for a broken transport; the stateless revision asks for 404. */
-function unknownMethod(message: RpcRequest, stateless: boolean): Refusal {
-  return refuse(stateless ? 404 : 200, rpcCodes.methodNotFound, `Method not found: ${message.method}`);
+function unknownMethod(message: RpcRequest, isStateless: boolean): Refusal {
+  return refuse(isStateless ? 404 : 200, rpcCodes.methodNotFound, `Method not found: ${message.method}`);
 }

@@ -1,10 +1,13 @@
+import { createSecretKey } from "node:crypto";
 import type { ActionOutcome, Caller, Id, JsonObject } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import type { Registry } from "@remit/core";
 import type { ActionPath, Attempt } from "../action/action-path.ts";
 import { createTestApp, testDoorkeeper } from "../http/http-app.testing.ts";
+import type { EventStream } from "./event-stream.ts";
 import type { GatewayRoutesDeps } from "./gateway.routes.ts";
 import { registerGateway } from "./gateway.routes.ts";
+import { createRequestStates } from "./request-state.ts";
 
 export const testCaller: Caller = {
   agent: "support-agent",
@@ -25,6 +28,7 @@ export function scriptedPath(registry: Registry, act: (attempt: Attempt) => Acti
   const path: ActionPath = {
     list: () =>
       [...registry.tools.values()].map((tool) => ({ tool, note: tool.spec.name === "send_email" ? "Waits for support-lead." : null })),
+    couldAct: (_caller, tool) => registry.tools.has(tool),
     act: async (_caller, attempt) => {
       attempts.push(attempt);
       return await act(attempt);
@@ -33,12 +37,36 @@ export function scriptedPath(registry: Registry, act: (attempt: Attempt) => Acti
   return { path, attempts };
 }
 
+/** Upstreams that keep no lists and tell nothing. */
+export const quietUpstreams: GatewayRoutesDeps["upstreams"] = {
+  list: async () => null,
+  capabilities: () => null,
+  onNotice: () => () => undefined,
+  watch: async () => () => undefined,
+  endLane: () => undefined,
+};
+
+export function quietDeps(): Pick<GatewayRoutesDeps, "upstreams" | "states" | "now"> {
+  const now = (): Date => new Date();
+  return { upstreams: quietUpstreams, states: createRequestStates({ key: createSecretKey(Buffer.alloc(32, 7)), now }), now };
+}
+
+/** A client that takes no stream. */
+export const noStream: EventStream = {
+  send: () => false,
+  open: () => undefined,
+  isOpen: () => false,
+  end: () => undefined,
+  onClosed: () => undefined,
+};
+
 /** The gateway on a real app at a real address. The token `good` is everybody's. */
 export async function openGateway(registry: Registry, path: ActionPath, more: Partial<GatewayRoutesDeps> = {}) {
   const app = await createTestApp({ doorkeeper: testDoorkeeper() });
   registerGateway(app, {
     path,
     registry: { current: () => registry },
+    ...quietDeps(),
     publicUrl: new URL("http://localhost:4680"),
     callers: {
       verify: async (token, resource) => {

@@ -2,17 +2,17 @@ import type { RpcId } from "./refusal.ts";
 
 /** Calls that run, so that a client of the handshake revisions can cancel one by its id. */
 export type InFlight = {
-  /** Returns what takes it out again. */
-  add(tokenId: string, id: RpcId, controller: AbortController): () => void;
-  cancel(tokenId: string, id: unknown): void;
+  /** @param owner the session, or the token where there is none. Returns what takes it out again. */
+  add(owner: string, id: RpcId, controller: AbortController): () => void;
+  cancel(owner: string, id: unknown): void;
 };
 
 export function createInFlight(): InFlight {
   const calls = new Map<string, Set<AbortController>>();
-  const keyOf = (tokenId: string, id: RpcId) => `${tokenId} ${typeof id} ${id}`;
+  const keyOf = (owner: string, id: RpcId) => `${owner} ${typeof id} ${id}`;
   return {
-    add(tokenId, id, controller) {
-      const key = keyOf(tokenId, id);
+    add(owner, id, controller) {
+      const key = keyOf(owner, id);
       const running = calls.get(key) ?? new Set();
       running.add(controller);
       calls.set(key, running);
@@ -21,9 +21,9 @@ export function createInFlight(): InFlight {
         if (running.size === 0) calls.delete(key);
       };
     },
-    cancel(tokenId, id) {
+    cancel(owner, id) {
       if (typeof id !== "string" && typeof id !== "number") return;
-      const running = calls.get(keyOf(tokenId, id));
+      const running = calls.get(keyOf(owner, id));
       // Two clients of one token may count alike. Cancelling somebody else's call is worse than cancelling none.
       if (running?.size !== 1) return;
       for (const controller of running) controller.abort();

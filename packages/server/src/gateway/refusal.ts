@@ -33,3 +33,15 @@ export function errorBody(refusal: Refusal, id: RpcId | null): string {
   const error = { code: refusal.code, message: refusal.message, ...(refusal.data === undefined ? {} : { data: refusal.data }) };
   return JSON.stringify({ jsonrpc: "2.0", id, error });
 }
+
+/** An upstream's own error, as it gave it. Which status goes with it is for MCP 2026-07-28, Streamable HTTP, to say. */
+export function refuseFault(fault: { code: number; message: string; data?: Json | undefined }, stateless: boolean): Refusal {
+  return refuse(stateless ? (faultStatus.get(fault.code) ?? 200) : 200, fault.code, fault.message, fault.data);
+}
+
+const faultStatus: ReadonlyMap<number, number> = new Map([
+  [rpcCodes.headerMismatch, 400],
+  [rpcCodes.missingCapability, 400],
+  [rpcCodes.unsupportedVersion, 400],
+  [rpcCodes.methodNotFound, 404],
+]);

@@ -29,7 +29,7 @@ export type RequestStates = {
 };
 
 /** What is said of a state that nobody here knows. */
-export const foreignState = "requestState is not one of this server's; send it exactly as it was given, or leave it out";
+const foreignState = "requestState is not one of this server's; send it exactly as it was given, or leave it out";
 
 const version = "s1.";
 const nonceLength = 12;

@@ -53,12 +53,20 @@ function standardHeaders(message: RpcRequest, headers: Headers): Refusal | null 
   const method = headers["mcp-method"];
   if (method === undefined) return refuseHeader("Mcp-Method is missing");
   if (method !== message.method) return refuseHeader("Mcp-Method does not name the method of the body");
-  if (message.method !== "tools/call") return null;
+  const member = mirrored.get(message.method);
+  if (member === undefined) return null;
   const name = headers["mcp-name"];
   if (name === undefined) return refuseHeader("Mcp-Name is missing");
   const decoded = typeof name === "string" ? decodeHeaderValue(name) : null;
-  return decoded !== null && decoded === message.params["name"] ? null : refuseHeader("Mcp-Name does not name the tool of the body");
+  return decoded !== null && decoded === message.params[member] ? null : refuseHeader(`Mcp-Name does not say what params.${member} says`);
 }
+
+/** The parameter that `Mcp-Name` mirrors (MCP 2026-07-28, Streamable HTTP, Standard Request Headers). */
+const mirrored: ReadonlyMap<string, string> = new Map([
+  ["tools/call", "name"],
+  ["prompts/get", "name"],
+  ["resources/read", "uri"],
+]);
 
 function missing(what: string): Refusal {
   return refuse(400, rpcCodes.invalidParams, `Invalid params: ${what}`);

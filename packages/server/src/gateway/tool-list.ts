@@ -1,3 +1,4 @@
+import { isReservedToolName } from "@remit/contract";
 import type { ListedTool } from "../action/action-path.ts";
 import { rpcCodes } from "../mcp/mcp-protocol.ts";
 import type { Refusal } from "./refusal.ts";
@@ -18,6 +19,8 @@ export function pageOf(tools: readonly ListedTool[], address: Address, cursor: u
   const after = cursor === undefined ? null : readCursor(cursor);
   if (after === false) return refuse(200, rpcCodes.invalidParams, "Invalid params: the cursor is not one that this server gave");
   const named = tools
+    // Operations have methods of their own.
+    .filter(({ tool }) => !isReservedToolName(tool.spec.name))
     .filter((listed) => address.upstream === null || listed.tool.spec.upstream === address.upstream)
     .map((listed) => ({ listed, name: address.upstream === null ? listed.tool.qualifiedName : listed.tool.spec.name }))
     .sort((left, right) => (left.name < right.name ? -1 : 1));

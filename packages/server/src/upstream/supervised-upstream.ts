@@ -1,6 +1,7 @@
 import type { JsonObject, ToolResult, UpstreamSpec } from "@remit/contract";
 import { operationNamed, RemitError } from "@remit/contract";
-import { statelessVersion } from "../mcp/mcp-protocol.ts";
+import { rpcCodes, statelessVersion } from "../mcp/mcp-protocol.ts";
+import { RpcError } from "../mcp/rpc-error.ts";
 import { headerParameters, parameterHeaders } from "../mcp/header-parameters.ts";
 import { connectOpenApi } from "../openapi/connect-openapi.ts";
 import { accessOf } from "../secret/access.ts";
@@ -216,13 +217,20 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
     const { signal } = clock;
     const meta: JsonObject = { ...relay?.meta };
     if (call.traceparent !== undefined) meta["traceparent"] = call.traceparent;
-    const params: JsonObject = {
-      ...(operation === null ? { name: call.tool, arguments: call.arguments } : call.arguments),
-      ...continuation,
-      ...(Object.keys(meta).length === 0 ? {} : { _meta: meta }),
-    };
     const connection = await connected(signal);
     const stateless = connection.protocolVersion === statelessVersion;
+    if (!stateless && continuation?.requestState !== undefined) {
+      const cause = new RpcError(
+        rpcCodes.invalidParams,
+        "Invalid params: requestState is not one that was given here; make the request again without it",
+      );
+      throw new RemitError("upstream-error", `upstream "${name}" gives no states: ${cause.message}`, { cause });
+    }
+    const params: JsonObject = {
+      ...(operation === null ? { name: call.tool, arguments: call.arguments } : call.arguments),
+      ...(stateless ? continuation : {}),
+      ...(Object.keys(meta).length === 0 ? {} : { _meta: meta }),
+    };
     const method = operation?.method ?? "tools/call";
     const options: RequestOptions = { signal, by: call.by, headers: headersOf(call, stateless) };
     let raw: JsonObject;

@@ -1,0 +1,276 @@
+import { hash } from "node:crypto";
+import type { ActionOutcome, InputRequired, JsonObject } from "@remit/contract";
+import { canonicalJson } from "@remit/core";
+import type { ActionPath, Attempt } from "../action/action-path.ts";
+import { rpcCodes } from "../mcp/mcp-protocol.ts";
+import { RpcError } from "../mcp/rpc-error.ts";
+import type { ServerRequest } from "../upstream/connection.ts";
+import type { Continuation, Relay } from "../upstream/relay.ts";
+import type { ApprovalAnswers } from "./approval-answer.ts";
+import type { ClientSide } from "./client-side.ts";
+import { forwardedMeta, logLevels } from "./client-side.ts";
+import type { Exchange } from "./exchange.ts";
+import type { Ask, HeldCalls, HeldState, Step } from "./held-calls.ts";
+import { heldForMs } from "./held-calls.ts";
+import type { InFlight } from "./in-flight.ts";
+import type { Asking, Questions } from "./questions.ts";
+import { capabilityFor } from "./questions.ts";
+import type { Refusal } from "./refusal.ts";
+import { refuse, refuseFault } from "./refusal.ts";
+import type { RequestStates, StateBinding } from "./request-state.ts";
+import { principalOf, requestDigest } from "./request-state.ts";
+import type { RpcRequest } from "./rpc-message.ts";
+import { isObject, metaOf } from "./rpc-message.ts";
+import { traceparentOf } from "./trace-context.ts";
+
+/** One request that is an action, in the words of the path. */
+export type ActionCall = {
+  message: RpcRequest;
+  exchange: Exchange;
+  client: ClientSide;
+  /** Null where the name names none. */
+  upstream: string | null;
+  tool: string;
+  arguments: unknown;
+};
+
+/** How a call went: an outcome, or that the client has to say something first. */
+export type Called =
+  | { type: "outcome"; outcome: ActionOutcome }
+  | { type: "input"; input: InputRequired }
+  /** It waits for a person, and the client is told so in a way of its own. */
+  | { type: "waits"; result: JsonObject }
+  | Refusal;
+
+export type ActionCaller = (call: ActionCall) => Promise<Called>;
+
+export type CallDeps = {
+  path: Pick<ActionPath, "act">;
+  questions: Questions;
+  held: HeldCalls;
+  states: RequestStates;
+  inFlight: InFlight;
+  now: () => Date;
+  answers: ApprovalAnswers | undefined;
+};
+
+/** The kind of state that an upstream gave. */
+const upstreamKind = "upstream-input";
+const upstreamStateMs = 24 * 60 * 60_000;
+const maxStateLength = 32 * 1024;
+
+/** More rounds of questions than this are no conversation. */
+const maxRounds = 16;
+
+/**
+ * Carries a request out as an action, whatever era its client and its upstream speak: what is told on the way goes along as it comes, and
+ * what is asked on the way is asked of the client in the client's own manner.
+ */
+export function createActionCaller(deps: CallDeps): ActionCaller {
+  return async (call) => {
+    const { exchange, client } = call;
+    const whose = { caller: exchange.caller, upstream: exchange.address.upstream };
+    const resumed = client.stateless ? ((await deps.answers?.resume(call.message, whose, exchange.signal.signal)) ?? null) : null;
+    if (resumed?.type === "refusal") return resumed;
+    const message = resumed?.message ?? call.message;
+    const parsed = retryOf(message, client);
+    if (parsed.type === "refusal") return parsed;
+    const { retry } = parsed;
+    const key = idempotencyKeyOf(message);
+    if (typeof key === "object" && key !== null) return key;
+    const { caller, headers, signal } = exchange;
+    const traceparent = traceparentOf(metaOf(message)["traceparent"], headers["traceparent"]);
+    const asking: Asking | null = call.upstream === null ? null : { caller, upstream: call.upstream, traceparent };
+    const declared = Object.keys(client.capabilities).length > 0;
+    const capabilities =
+      asking !== null && declared ? deps.questions.grantedCapabilities(caller, asking.upstream, client.capabilities) : {};
+
+    function attempt(continuation: Continuation | null, aborting: AbortSignal, ask: Ask | null): Promise<ActionOutcome> {
+      const relay = relayOf(capabilities, asking, ask);
+      const { idempotencyKey } = keyFor(key as string | null, continuation);
+      const made: Attempt = {
+        tool: call.tool,
+        // Arguments of a wrong shape go along: they are refused on the path, where the attempt is recorded.
+        arguments: call.arguments,
+        signal: aborting,
+        ...(idempotencyKey === null ? {} : { idempotencyKey }),
+        ...(traceparent === undefined ? {} : { traceparent }),
+        ...(relay === null ? {} : { relay }),
+        ...(continuation === null ? {} : { continuation }),
+      };
+      return deps.path.act(caller, made);
+    }
+
+    const done = deps.inFlight.add(client.session?.id ?? caller.tokenId, message.id, signal);
+    try {
+      if (client.stateless) {
+        const called = await callStateless();
+        if (called.type !== "outcome" || called.outcome.type !== "waiting") return called;
+        const result = (await deps.answers?.answer(message, whose, called.outcome, resumed)) ?? null;
+        return result === null ? called : { type: "waits", result };
+      }
+      return await callByHandshake();
+    } finally {
+      done();
+    }
+
+    /** Its client is asked by results, and answers by retrying. */
+    async function callStateless(): Promise<Called> {
+      const principal = principalOf(caller);
+      const binding = { kind: "held", principal, digest: requestDigest(message, exchange.address.upstream) };
+      const { requestState } = retry;
+      const resumable = requestState === undefined ? null : deps.states.open(requestState, binding);
+      let step: Step;
+      if (resumable?.type === "opened") {
+        const going = deps.held.resume(resumable.data as unknown as HeldState, principal, retry.inputResponses ?? {}, signal.signal);
+        if (going === null) return invalidState("the call that this requestState belongs to is over");
+        step = await going;
+      } else {
+        const continuation: Continuation = { ...retry };
+        if (requestState !== undefined) {
+          const opened = deps.states.open(requestState, { ...binding, kind: upstreamKind });
+          if (opened.type === "refused") return invalidState(resumable?.known === true ? resumable.reason : opened.reason);
+          continuation.requestState = (opened.data as { state: string }).state;
+        }
+        const brought = Object.keys(continuation).length === 0 ? null : continuation;
+        if (Object.keys(capabilities).length === 0) step = { type: "ended", outcome: await attempt(brought, signal.signal, null) };
+        else step = await deps.held.begin(principal, (ask, aborting) => attempt(brought, aborting, ask), signal.signal);
+      }
+      if (step.type === "asks") {
+        const sealed = deps.states.seal(binding, { ...step.state }, new Date(deps.now().getTime() + heldForMs));
+        return { type: "input", input: { ...step.input, requestState: sealed } };
+      }
+      const { outcome } = step;
+      if (outcome.type !== "succeeded" || outcome.result.inputRequired === undefined || asking === null)
+        return { type: "outcome", outcome };
+      return await handOver(outcome.result.inputRequired, asking, { ...binding, kind: upstreamKind });
+    }
+
+    /**
+     * What a stateless upstream asks of a stateless client, once each question has been decided. The upstream gets its own state back byte
+     * for byte; on its way it is sealed, for the upstream knows nobody but us and cannot tell one agent's state from another's.
+     */
+    async function handOver(input: InputRequired, asks: Asking, binding: StateBinding): Promise<Called> {
+      const questions = Object.values(input.inputRequests ?? {}) as unknown as ServerRequest[];
+      const missing = missingCapabilities(questions, capabilities);
+      if (missing !== null) return missing;
+      for (const { method, params } of questions) {
+        const outcome = await deps.questions.handOver(asks, { method, params: isObject(params) ? params : {} }, signal.signal);
+        if (outcome.type !== "succeeded") return { type: "outcome", outcome };
+      }
+      const { requestState: state, ...rest } = input;
+      if (state === undefined) return { type: "input", input };
+      if (state.length > maxStateLength) {
+        return refuse(200, rpcCodes.internalError, `Upstream "${asks.upstream}" gave a state of more than ${maxStateLength} characters`);
+      }
+      const expiresAt = new Date(deps.now().getTime() + upstreamStateMs);
+      return { type: "input", input: { ...rest, requestState: deps.states.seal(binding, { state }, expiresAt) } };
+    }
+
+    /** Its client is asked by requests, where it has a session; a stateless upstream then gets the answers in a retry. */
+    async function callByHandshake(): Promise<Called> {
+      const { session } = client;
+      const ask: Ask | null = session === null ? null : (request, aborting) => session.ask(request, aborting, exchange.stream);
+      let continuation: Continuation | null = null;
+      for (let round = 0; round < maxRounds; round += 1) {
+        const outcome = await attempt(continuation, signal.signal, ask);
+        const input = outcome.type === "succeeded" ? outcome.result.inputRequired : undefined;
+        if (input === undefined || asking === null) return { type: "outcome", outcome };
+        const questions = Object.entries(input.inputRequests ?? {}) as unknown as [string, ServerRequest][];
+        const missing = missingCapabilities(
+          questions.map(([, question]) => question),
+          capabilities,
+        );
+        if (missing !== null || ask === null) return { ...(missing ?? noSession), http: 200 };
+        try {
+          const answers = await Promise.all(
+            questions.map(async ([name, { method, params }]): Promise<[string, JsonObject]> => {
+              const request = { method, params: isObject(params) ? params : {} };
+              return [name, await deps.questions.ask(asking, request, signal.signal, ask)];
+            }),
+          );
+          const { requestState } = input;
+          continuation = { inputResponses: Object.fromEntries(answers), ...(requestState === undefined ? {} : { requestState }) };
+        } catch (error) {
+          if (error instanceof RpcError) return refuseFault(error, false);
+          throw error;
+        }
+      }
+      return refuse(200, rpcCodes.internalError, `The upstream still asks after ${maxRounds} rounds of questions; the call was given up`);
+    }
+
+    function relayOf(granted: JsonObject, asks: Asking | null, ask: Ask | null): Relay | null {
+      const meta = forwardedMeta(message, client.logLevel);
+      if (client.progressToken === null && Object.keys(meta).length === 0 && Object.keys(granted).length === 0) return null;
+      return {
+        stateless: client.stateless,
+        capabilities: granted,
+        lane: client.session?.id ?? principalOf(caller),
+        meta,
+        progress: client.progressToken !== null,
+        onNotification: (method, params) => tell(method, params),
+        ask: async (request, aborting) => {
+          if (asks === null || ask === null) throw new RpcError(rpcCodes.methodNotFound, "The client of this call cannot be asked");
+          return await deps.questions.ask(asks, request, aborting, ask);
+        },
+      };
+    }
+
+    function tell(method: string, params: JsonObject): void {
+      if (method === "notifications/progress") {
+        if (client.progressToken === null) return;
+        exchange.stream.send({ jsonrpc: "2.0", method, params: { ...params, progressToken: client.progressToken } });
+      } else if (method === "notifications/message" && isLoud(params["level"], client.logLevel)) {
+        exchange.stream.send({ jsonrpc: "2.0", method, params });
+      }
+    }
+  };
+}
+
+const noSession = refuse(
+  200,
+  rpcCodes.missingCapability,
+  "The upstream asks its client something, which needs a session: shake hands first",
+);
+
+function invalidState(what: string): Refusal {
+  return refuse(200, rpcCodes.invalidParams, `Invalid params: ${what}`);
+}
+
+function isLoud(level: unknown, wanted: string | null): boolean {
+  return wanted !== null && typeof level === "string" && logLevels.indexOf(level) >= logLevels.indexOf(wanted);
+}
+
+function missingCapabilities(questions: readonly ServerRequest[], capabilities: JsonObject): Refusal | null {
+  const missing = questions.map(({ method }) => capabilityFor(method)).filter((name) => name !== null && capabilities[name] === undefined);
+  if (missing.length === 0) return null;
+  const names = [...new Set(missing)].filter((name) => name !== null);
+  const requiredCapabilities = Object.fromEntries(names.map((name) => [name, {}]));
+  return refuse(400, rpcCodes.missingCapability, `The upstream asks for what this client or its agent does not have: ${names.join(", ")}`, {
+    requiredCapabilities,
+  });
+}
+
+function retryOf(message: RpcRequest, client: ClientSide): { type: "retry"; retry: Continuation } | Refusal {
+  const { requestState, inputResponses } = message.params;
+  if (!client.stateless || (requestState === undefined && inputResponses === undefined)) return { type: "retry", retry: {} };
+  if (requestState !== undefined && typeof requestState !== "string")
+    return refuse(400, rpcCodes.invalidParams, "Invalid params: requestState must be text");
+  if (inputResponses !== undefined && !isObject(inputResponses))
+    return refuse(400, rpcCodes.invalidParams, "Invalid params: inputResponses must be an object");
+  const retry = { ...(inputResponses === undefined ? {} : { inputResponses }), ...(requestState === undefined ? {} : { requestState }) };
+  return { type: "retry", retry };
+}
+
+function idempotencyKeyOf(message: RpcRequest): string | null | Refusal {
+  const key = metaOf(message)["remit/idempotency-key"];
+  if (key === undefined) return null;
+  if (typeof key === "string" && key !== "" && key.length <= 200) return key;
+  return refuse(200, rpcCodes.invalidParams, 'Invalid params: _meta["remit/idempotency-key"] must be text of 1 to 200 characters');
+}
+
+/** Each round of a conversation is an action of its own, so each has a key of its own. */
+function keyFor(key: string | null, continuation: Continuation | null): { idempotencyKey: string | null } {
+  if (key === null || continuation === null) return { idempotencyKey: key };
+  return { idempotencyKey: `${key}#${hash("sha256", canonicalJson({ ...continuation }), "base64url")}` };
+}
