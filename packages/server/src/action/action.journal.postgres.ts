@@ -28,7 +28,7 @@ export function createActionJournal(options: ActionJournalOptions): ActionJourna
   const onFull = (): Error => new RemitError("ledger-unavailable", "too many actions wait to be recorded; try again in a moment");
   /** What this server's actions in flight have reserved. A hint, by which it can be locked without asking first: their rows say what it is. */
   const reserved = new Map<Id<"action">, readonly Reservation[]>();
-  const plain = createPlainJournal({ ...options, limits: { ...limits, maxBatch: 128 }, onFull });
+  const plain = createPlainJournal({ ...options, limits: { ...limits, maxBatch: 128 }, onFull, executing: () => reserved.size });
   const begins = createGroupCommit<Begin, Begun>({
     ...limits,
     onFull,

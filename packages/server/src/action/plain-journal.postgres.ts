@@ -27,6 +27,8 @@ export type PlainJournalOptions = {
   instance: string;
   limits: { maxBatch: number; maxWaiting: number };
   onFull: () => Error;
+  /** How many actions are executing: their outcomes are about to come. */
+  executing: () => number;
 };
 
 /**
@@ -40,6 +42,7 @@ export function createPlainJournal(options: PlainJournalOptions): PlainJournal {
   const jobs: GroupCommit<Job, boolean> = createGroupCommit<Job, boolean>({
     ...options.limits,
     onFull: options.onFull,
+    linger: (waiting) => options.executing() > waiting,
     commit: async (batch) => {
       const written = await commit(options, batch);
       return batch.map(() => written);

@@ -1,3 +1,4 @@
+import { setImmediate as turn, setTimeout as delay } from "node:timers/promises";
 import { RemitError } from "@remit/contract";
 
 /**
@@ -15,6 +16,8 @@ export type GroupCommitOptions<Job, Result> = {
   /** Commits a batch, or nothing of it; results in the order of the jobs. */
   commit: (jobs: readonly Job[]) => Promise<Result[]>;
   maxBatch: number;
+  /** Asked with the number of jobs before each batch: whether it is worth a millisecond to let more of them come. Not where one caller is alone. */
+  linger?: (waiting: number) => boolean;
   /** How much a job weighs, where jobs differ, and how much a batch may. */
   weight?: { of: (job: Job) => number; max: number };
   /** More jobs waiting than this are refused: an unbounded queue is an outage that has not been noticed. */
@@ -28,9 +31,10 @@ export function createGroupCommit<Job, Result>(options: GroupCommitOptions<Job, 
   let working: Promise<void> | null = null;
 
   async function work(): Promise<void> {
-    // Lets everything that is ready in this turn of the event loop join the batch.
-    await Promise.resolve();
     while (waiting.length > 0) {
+      // Lets everything that is ready in this turn of the event loop join the batch.
+      await turn();
+      if (waiting.length < options.maxBatch && options.linger?.(waiting.length) === true) await delay(1);
       await settle(waiting.splice(0, nextBatch()));
     }
     working = null;
