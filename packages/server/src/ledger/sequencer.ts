@@ -35,7 +35,7 @@ export type Sequencer = {
   stop(): Promise<void>;
 };
 
-type Lead = { epoch: string; tree: MerkleTree; renewedAt: number };
+type Lead = { epoch: string; tree: MerkleTree; signer: NoteSigner; renewedAt: number };
 
 /**
  * Gives entries their order: one of the servers holds the lease, and writes leaves, tiles and a signed checkpoint in one statement
@@ -43,7 +43,7 @@ type Lead = { epoch: string; tree: MerkleTree; renewedAt: number };
  */
 export function startSequencer(options: SequencerOptions): Sequencer {
   const { sequence, tree: store, keys, origin = defaultOrigin, onProblem = () => {} } = options;
-  const { leaseMs = 5_000, mergeMs = 50, pollMs = 100, batchSize = 2_000 } = options;
+  const { leaseMs = 5_000, mergeMs = 100, pollMs = 100, batchSize = 2_000 } = options;
   const holder = randomUUID();
   let lead: Lead | null = null;
   let problem: unknown = null;
@@ -59,14 +59,14 @@ export function startSequencer(options: SequencerOptions): Sequencer {
   async function takeOver(): Promise<Lead | null> {
     const epoch = await sequence.takeOver(holder, leaseMs);
     if (epoch === null) return null;
-    const { verifier } = await ledgerKey(keys, origin);
+    const { signer, verifier } = await ledgerKey(keys, origin);
     const tree = await resume(store, verifier);
     await sequence.repair();
-    return { epoch, tree, renewedAt: performance.now() };
+    return { epoch, tree, signer, renewedAt: performance.now() };
   }
 
   /** One batch. Whether there may be more. */
-  async function sequenceBatch(current: Lead, signer: NoteSigner): Promise<boolean> {
+  async function sequenceBatch(current: Lead): Promise<boolean> {
     const pending = await sequence.pending(batchSize);
     const { entries, orphans } = pending;
     if (orphans.length > 0) onProblem(new RemitError("internal", `${orphans.length} entries vanished before they were sequenced`));
@@ -78,7 +78,7 @@ export function startSequencer(options: SequencerOptions): Sequencer {
     const next = current.tree.fork();
     for (const { leafHash } of entries) next.append(leafHash);
     const checkpoint = { origin, size: next.size, root: next.root() };
-    const note = signNote(checkpointText(checkpoint), signer);
+    const note = signNote(checkpointText(checkpoint), current.signer);
     const batch = { pending, start: current.tree.size, tiles: next.takeTiles(), checkpoint: { ...checkpoint, note } };
     await hold(current, sequence.write(current.epoch, leaseMs, batch));
     current.tree = next;
@@ -93,8 +93,7 @@ export function startSequencer(options: SequencerOptions): Sequencer {
   async function turn(): Promise<boolean> {
     try {
       lead ??= await takeOver();
-      const { signer } = await ledgerKey(keys, origin);
-      const more = lead !== null && (await sequenceBatch(lead, signer));
+      const more = lead !== null && (await sequenceBatch(lead));
       problem = null;
       return more;
     } catch (error) {
