@@ -50,6 +50,18 @@ function supervise(child: ChildProcessWithoutNullStreams, contained: Contained, 
   const endedListeners: ((how: string) => void)[] = [];
   let how: string | null = null;
 
+  let isGathering = false;
+  /** Lines of one turn go in one system call, and wake the child once: what is committed together is sent together. */
+  function gather(): void {
+    if (isGathering) return;
+    isGathering = true;
+    child.stdin.cork();
+    process.nextTick(() => {
+      isGathering = false;
+      child.stdin.uncork();
+    });
+  }
+
   // A write to a child that has gone fails here; its end is told by `close`.
   child.stdin.on("error", () => undefined);
   child.on("error", () => undefined);
@@ -62,6 +74,7 @@ function supervise(child: ChildProcessWithoutNullStreams, contained: Contained, 
     pid,
     write(line) {
       if (!child.stdin.writable) return false;
+      gather();
       child.stdin.write(line);
       return true;
     },
