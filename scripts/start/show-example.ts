@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { readFile } from "node:fs/promises";
 import { appliedSchema, ledgerVerdictSchema, queueViewSchema } from "@remit/contract";
 import type { ActionView, Applied, ApprovalView, LedgerVerdict } from "@remit/contract";
@@ -95,6 +96,7 @@ async function triage(
     },
     output: () => undefined,
     note: (_run, message) => report.note(message),
+    contained: () => undefined,
     finished: (finished) => report.runEnded(finished),
   };
   report.triageStarts(queue);
@@ -107,6 +109,9 @@ async function triage(
       registryDir,
       cwd: around.cwd,
       passEnv: [],
+      contained: true,
+      allowHosts: [],
+      dataDir: resolve(around.cwd, around.env["REMIT_DATA_DIR"] ?? ".remit"),
       logLevel: "info",
       graceMs: 5_000,
       interrupted,

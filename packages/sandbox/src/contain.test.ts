@@ -137,7 +137,7 @@ describe.each(machines)("by $by", (machine) => {
     await expect(start({ write: [".remit/../.remit"] })).rejects.toThrow("Remit's own data");
     await expect(start({ read: ["nowhere"] })).rejects.toThrow("names nowhere, which is not there");
     await expect(start({ read: ["/"] })).rejects.toThrow("the whole machine");
-    await expect(start({ network: ["10.0.0.1:80"] })).rejects.toThrow("addresses cannot be forwarded");
+    await expect(start({ network: ["example.com:70000"] })).rejects.toThrow("no such port");
     await expect(startContained(machine, { command: "no-such-program", args: [] })).rejects.toThrow("ENOENT");
   });
 

@@ -64,7 +64,7 @@ const early =
  */
 export async function contain(request: ContainRequest, machine: Machine): Promise<Contained> {
   const { sandbox } = request;
-  if (sandbox.mode === "off") return uncontained(request, "its registration switches containment off");
+  if (sandbox.mode === "off") return uncontained(request, "it is switched off");
   const program = await findProgram(request.command, request.env["PATH"] ?? "", request.cwd);
   if (program === null) throw new Error(`spawn ${request.command} ENOENT`);
   if (!(await isFolder(request.cwd))) throw new Error(`spawn ${request.command} ENOENT: there is no folder ${request.cwd}`);
@@ -94,6 +94,7 @@ async function inNamespaces(request: ContainRequest, program: string, machine: M
       view,
       stage: box.stage,
       network: network === "open" ? "open" : "none",
+      addresses: box.addresses,
       bridge: box.bridge,
       variables: Object.fromEntries(Object.entries(request.env).filter(([name]) => early.test(name))),
       command: [program, ...request.args],
@@ -170,7 +171,7 @@ function uncontained(request: ContainRequest, why: string): Contained {
   };
 }
 
-type Box = { stage: string; scratch: string; shown: Shown[]; bridge: string[] | null; dispose(): Promise<void> };
+type Box = { stage: string; scratch: string; shown: Shown[]; addresses: string[]; bridge: string[] | null; dispose(): Promise<void> };
 
 /** The folder of one contained program: where its view is gathered, its scratch folder, and its ways out. */
 async function openBox(places: readonly Reachable[]): Promise<Box> {
@@ -188,7 +189,7 @@ async function openBox(places: readonly Reachable[]): Promise<Box> {
   try {
     ways = await openForwards(net, places);
     const shown: Shown[] = [{ source: scratch, target: scratch, access: "write" }];
-    if (places.length === 0) return { stage, scratch, shown, bridge: null, dispose };
+    if (places.length === 0) return { stage, scratch, shown, addresses: [], bridge: null, dispose };
     const inside = insideNetwork(
       ways.forwards.map(({ place, socket }) => ({ place, socket: join("/run/remit/net", relative(net, socket)) })),
     );
@@ -203,7 +204,7 @@ async function openBox(places: readonly Reachable[]): Promise<Box> {
       { source: join(folder, "hosts"), target: "/etc/hosts", access: "read" },
       { source: node, target: node, access: "read" },
     );
-    return { stage, scratch, shown, bridge: [node, insideScript, ...bridgeArguments(inside)], dispose };
+    return { stage, scratch, shown, addresses: inside.addresses, bridge: [node, insideScript, ...bridgeArguments(inside)], dispose };
   } catch (error) {
     await dispose();
     throw error;

@@ -3,7 +3,7 @@ import { connect, createServer } from "node:net";
 import type { Server, Socket } from "node:net";
 import { join } from "node:path";
 import type { Reachable } from "./reachable.ts";
-import { isLoopback } from "./reachable.ts";
+import { isAddress, isLoopback } from "./reachable.ts";
 
 /** One way out: connections to this socket, and to nothing else, go to that place. */
 export type Forward = { place: Reachable; socket: string };
@@ -59,7 +59,7 @@ async function lead(inside: Socket, place: Reachable, keep: (socket: Socket) => 
 }
 
 async function dial({ host, port }: Reachable): Promise<Socket> {
-  const address = isLoopback(host) ? host : await addressOf(host);
+  const address = isLoopback(host) || isAddress(host) ? host : await addressOf(host);
   return await new Promise((resolve, reject) => {
     const socket = connect({ host: address, port, allowHalfOpen: true, timeout: connectTimeoutMs });
     socket.once("connect", () => {

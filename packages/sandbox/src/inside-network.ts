@@ -1,8 +1,13 @@
 import type { Forward } from "./forwards.ts";
-import { isLoopback } from "./reachable.ts";
+import { isAddress, isLoopback } from "./reachable.ts";
 
 /** How a contained program finds the places that it may reach: what the bridge listens on, and what names stand for in there. */
-export type InsideNetwork = { listens: { address: string; port: number; socket: string }[]; hosts: string };
+export type InsideNetwork = {
+  listens: { address: string; port: number; socket: string }[];
+  /** Other addresses that its own network has to have. */
+  addresses: string[];
+  hosts: string;
+};
 
 /**
  * Each host gets an address of the sandbox's own loopback, under its own name and port: programs connect as they always do, TLS
@@ -11,10 +16,16 @@ export type InsideNetwork = { listens: { address: string; port: number; socket: 
 export function insideNetwork(forwards: readonly Forward[]): InsideNetwork {
   const addresses = new Map<string, string>();
   const listens: InsideNetwork["listens"] = [];
+  const own = new Set<string>();
   for (const { place, socket } of forwards) {
     const { host, port } = place;
     if (isLoopback(host)) {
       for (const address of loopbackAddresses(host)) listens.push({ address, port, socket });
+      continue;
+    }
+    if (isAddress(host)) {
+      own.add(host);
+      listens.push({ address: host, port, socket });
       continue;
     }
     const next = addresses.size + 1;
@@ -23,7 +34,7 @@ export function insideNetwork(forwards: readonly Forward[]): InsideNetwork {
     listens.push({ address, port, socket });
   }
   const hosts = ["127.0.0.1 localhost", "::1 localhost", ...[...addresses].map(([host, address]) => `${address} ${host}`), ""].join("\n");
-  return { listens, hosts };
+  return { listens, addresses: [...own], hosts };
 }
 
 function loopbackAddresses(host: string): string[] {

@@ -64,6 +64,7 @@ export async function tryOut(machine: Machine): Promise<string | null> {
         view: { ...(await systemView()), hidden: [], cwd: "/" },
         stage,
         network: "none",
+        addresses: [],
         bridge: null,
         variables: {},
         command: ["true"],

@@ -68,6 +68,7 @@ for part in ${sealedProc.join(" ")}; do
   mount -o remount,bind,ro,nosuid,noexec "$stage/proc/$part"
 done
 ${network === "none" ? loopbackUp : ":"}
+${ownAddresses(program)}
 mkdir "$stage/.machine"
 cd "$stage"
 pivot_root . .machine
@@ -83,6 +84,11 @@ const loopbackUp = `ip link set lo up 2>/dev/null ||
   perl -e 'socket(S, 2, 1, 0) && ioctl(S, 0x8914, pack("a16s x14", "lo", 0x41)) || exit 1' 2>/dev/null ||
   python3 -c 'import fcntl, socket, struct; fcntl.ioctl(socket.socket(), 0x8914, struct.pack("16sh14x", b"lo", 0x41))' 2>/dev/null ||
   { echo "remit: the sandbox's own loopback network cannot be started: it needs ip, perl or python3" >&2; exit 126; }`;
+
+/** The bridge listens on them; without `ip` it says that it cannot. */
+export function ownAddresses({ addresses }: ContainedProgram): string {
+  return addresses.map((address) => `ip address add ${shellWord(address)} dev lo || :`).join("\n");
+}
 
 function hide(target: string, type: "folder" | "file"): string {
   const at = `"$stage"${shellWord(target)}`;

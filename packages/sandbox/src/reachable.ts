@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { RemitError } from "@remit/contract";
 
 /** One place that a contained program may reach. */
@@ -36,7 +37,7 @@ export function reachableOf(declared: readonly string[], variables: Readonly<Rec
 
 /** `api.example.com:443`. */
 export function placeName({ host, port }: Reachable): string {
-  return `${host}:${port}`;
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 /** The place of a URL; null where its scheme has no port that we know and it names none. */
@@ -65,15 +66,12 @@ function ofText(text: string): Reachable {
 
 function checked(place: Reachable): Reachable {
   if (place.port < 1 || place.port > 65_535) throw new RemitError("invalid-configuration", `${placeName(place)} has no such port`);
-  if (isLoopback(place.host)) return { ...place, host: place.host === "localhost" ? "localhost" : place.host };
-  // It is reached under a name that we answer for; an address is its own answer.
-  if (/^[0-9.]+$/.test(place.host) || place.host.includes(":")) {
-    throw new RemitError(
-      "invalid-configuration",
-      `sandbox.network names the address ${place.host}; name its host, for addresses cannot be forwarded`,
-    );
-  }
   return place;
+}
+
+/** An address stands for itself: no name leads to it. */
+export function isAddress(host: string): boolean {
+  return isIP(host) !== 0;
 }
 
 export function isLoopback(host: string): boolean {

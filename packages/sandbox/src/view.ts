@@ -20,6 +20,8 @@ export type ContainedProgram = {
   stage: string;
   /** The machine's own network instead of none. */
   network: "none" | "open";
+  /** Addresses that a network of its own has, besides the loopback's. */
+  addresses: readonly string[];
   /** Says `ready` on its stdout once every place can be reached; started before the program. Null: there is nothing to reach. */
   bridge: readonly string[] | null;
   /** Set for the program alone: what would change how the launcher itself behaves. */

@@ -1,13 +1,14 @@
 import { dirname, resolve } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { errorTable, runViewSchema, startedRunSchema } from "@remit/contract";
-import type { ActionView, EndRun, RemitError, RunView, StartRun } from "@remit/contract";
+import type { ActionView, Containment, EndRun, RemitError, RunView, StartRun } from "@remit/contract";
 import { path } from "../client/http-client.ts";
 import type { HttpClient } from "../client/http-client.ts";
 import { asRemitError } from "../terminal/failure.ts";
 import { agentEnvironment } from "./agent-environment.ts";
-import { startAgentProcess } from "./agent-process.ts";
+import { startAgentProcess, unstartedAgent } from "./agent-process.ts";
 import type { AgentExit, AgentProcess } from "./agent-process.ts";
+import { containAgent } from "./contain-agent.ts";
 import { followActions } from "./follow-actions.ts";
 import type { ActionFollower } from "./follow-actions.ts";
 import { startRunSpan } from "./run-span.ts";
@@ -25,6 +26,7 @@ export type RunEvents = {
   action: (run: RunView, action: ActionView) => void;
   output: (run: RunView, stream: "stdout" | "stderr", line: string) => void;
   note: (run: RunView, message: string) => void;
+  contained: (run: RunView, containment: Containment) => void;
   finished?: (finished: FinishedRun) => void;
 };
 
@@ -38,6 +40,11 @@ export type RunRequest = {
   registryDir: string;
   cwd: string;
   passEnv: readonly string[];
+  /** False: the agent's program is not contained, whatever its workflow says. */
+  contained: boolean;
+  allowHosts: readonly string[];
+  /** Where a Remit on this machine keeps its keys: never shown to an agent. */
+  dataDir: string;
   logLevel: string;
   /** How long an agent that was asked to end may take. */
   graceMs: number;
@@ -77,33 +84,43 @@ export async function runOnce(request: RunRequest): Promise<FinishedRun | null> 
     onLost: (error) => stopping.stop(stopOfRefusal(error)),
   });
   try {
-    const agent = startAgentProcess({
-      command: request.command ?? started.agent.command,
-      cwd: request.command === null ? resolve(request.registryDir, started.agent.cwd ?? ".") : request.cwd,
-      env: agentEnvironment(
-        request.env,
-        {
-          runId: run.id,
-          mcpUrl: started.mcpUrl,
-          token: started.token,
-          tokenFile: tokenFile.file,
-          workItem: item,
-          traceparent: span.traceparent,
-          serviceName,
-          logLevel: request.logLevel,
-          environment: run.environment,
-        },
-        request.passEnv,
-        dirname(process.execPath),
-      ),
+    const command = request.command ?? started.agent.command;
+    const cwd = request.command === null ? resolve(request.registryDir, started.agent.cwd ?? ".") : request.cwd;
+    const variables = {
       runId: run.id,
-      graceMs: request.graceMs,
-      onOutput: (stream, line) => events.output(run, stream, line),
-    });
+      mcpUrl: started.mcpUrl,
+      token: started.token,
+      tokenFile: tokenFile.file,
+      workItem: item,
+      traceparent: span.traceparent,
+      serviceName,
+      logLevel: request.logLevel,
+      environment: run.environment,
+    };
+    const prepared = await containAgent({
+      ...request,
+      command,
+      cwd,
+      env: agentEnvironment(request.env, variables, request.passEnv, dirname(process.execPath)),
+      sandbox: started.agent.sandbox,
+      mcpUrl: started.mcpUrl,
+      tokenFile: tokenFile.file,
+    }).catch((error: unknown) => unstartedAgent(command[0] ?? "", cwd, error));
+    const contained = "containment" in prepared ? prepared : null;
+    if (contained !== null) events.contained(run, contained.containment);
+    const agent =
+      "containment" in prepared
+        ? startAgentProcess({
+            contained: prepared,
+            runId: run.id,
+            graceMs: request.graceMs,
+            onOutput: (stream, line) => events.output(run, stream, line),
+          })
+        : prepared;
     const follower = followActions(client, run.id);
     const exit = await supervise(request, run, agent, follower, stopping);
     kept.abort();
-    const finished = await finish(request, run, exit, follower, stopping, span);
+    const finished = await finish(request, run, { exit, containment: contained?.containment }, follower, stopping, span);
     events.finished?.(finished);
     return finished;
   } finally {
@@ -190,7 +207,7 @@ async function supervise(
 async function finish(
   request: RunRequest,
   run: RunView,
-  exit: AgentExit,
+  { exit, containment }: { exit: AgentExit; containment: Containment | undefined },
   follower: ActionFollower,
   stopping: Stopping,
   span: RunSpan,
@@ -199,7 +216,7 @@ async function finish(
   let stop = stopping.current();
   // It ended by itself, but only after it was told that there was nothing more to have.
   if (stop === null && follower.all().some((action) => action.code === "run-limit-reached")) stop = actionsLimit(run);
-  const end = endOf(exit, stop);
+  const end: EndRun = { ...endOf(exit, stop), ...(containment !== undefined && { containment }) };
   let view = run;
   try {
     view = await request.client.send({ method: "POST", path: path`/v1/runs/${run.id}/end`, body: end, response: runViewSchema });

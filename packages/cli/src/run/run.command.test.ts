@@ -60,7 +60,7 @@ test("[RUN-01][RUN-27][CTL-28][CTL-29][OBS-02] environment, policy, queue, limit
 test("[RUN-28] somebody else's program gets the gateway, its token, its work and its trace, and nothing that is not its business", async () => {
   const script = `
     import { readFileSync } from "node:fs";
-    const { PATH, HOME, LANG, TERM, TMPDIR, NO_COLOR, ...rest } = process.env;
+    const { PATH, HOME, LANG, TERM, TMPDIR, NO_COLOR, PWD, OLDPWD, SHLVL, ...rest } = process.env;
     console.log(JSON.stringify({ ...rest, file: readFileSync(rest.REMIT_TOKEN_FILE, "utf8") }));`;
   const { exit, around, server } = await agentRun(
     "",
@@ -79,8 +79,8 @@ test("[RUN-28] somebody else's program gets the gateway, its token, its work and
     .trim()
     .split("\n")
     .map((line) => JSON.parse(line) as { type: string; line?: string });
-  expect(lines.map((line) => line.type)).toEqual(["run-started", "agent-output", "summary"]);
-  const env = JSON.parse(lines[1]?.line ?? "") as Record<string, string>;
+  expect(lines.map((line) => line.type)).toEqual(["run-started", "agent-contained", "agent-output", "summary"]);
+  const env = JSON.parse(lines[2]?.line ?? "") as Record<string, string>;
   expect(Object.keys(env).toSorted()).toEqual([
     "AGENT_ENV",
     "ANTHROPIC_API_KEY",

@@ -1,7 +1,8 @@
-import { RemitError, startRunSchema, issuesOf } from "@remit/contract";
+import { RemitError, issuesOf, reachableSchema, startRunSchema } from "@remit/contract";
 import type { StartRun } from "@remit/contract";
 import type { Command } from "commander";
 import { registryDir } from "../context/server-note.ts";
+import { chosenDataDir } from "../up/data-dir.ts";
 import { example } from "../frame/command.ts";
 import type { Run } from "../frame/command.ts";
 import type { Frame } from "../frame/frame.ts";
@@ -11,6 +12,7 @@ import { drainQueue } from "./drain-queue.ts";
 import type { Drained } from "./drain-queue.ts";
 import { runOnce } from "./run-once.ts";
 import type { RunEvents, RunRequest } from "./run-once.ts";
+import { containmentWords } from "./containment-words.ts";
 import { actionLine, exitOf, summaryWords, verdictOf } from "./run-summary.ts";
 
 const levels = ["error", "warn", "info", "debug"] as const;
@@ -27,6 +29,8 @@ type RunOptions = {
   drain?: true;
   concurrency: string;
   passEnv: string[];
+  sandbox: boolean;
+  allowHost: string[];
   registry?: string;
   grace: string;
 };
@@ -53,6 +57,9 @@ export function defineRun(command: Command, run: Run): void {
     .option("--drain", "go on, with a new run for each item, until the queue is empty")
     .option("--concurrency <n>", "runs at a time, with --drain", "1")
     .option("--pass-env <name>", "pass this variable on to the agent; repeatable, or with commas", collect, [])
+    .option("--sandbox", "contain the agent: Remit is its only way out (default, where the machine can)", true)
+    .option("--no-sandbox", "do not contain the agent: it can do what you can")
+    .option("--allow-host <host[:port]>", "let a contained agent reach this, besides Remit; repeatable, or with commas", collect, [])
     .option("--registry <folder>", "where the workflow's own folder is found (default: as the server here was started)")
     .option("--grace <seconds>", "how long an agent that is stopped may take to end", "5")
     .action((program: string[], options: RunOptions) => run((frame) => runAgent(frame, program, options)));
@@ -61,6 +68,8 @@ export function defineRun(command: Command, run: Run): void {
     `
 The agent gets REMIT_MCP_URL, REMIT_TOKEN, REMIT_TOKEN_FILE (always fresh), REMIT_RUN_ID, REMIT_WORK_ITEM (JSON), TRACEPARENT and
 OTEL_SERVICE_NAME, the keys of model providers (ANTHROPIC_API_KEY, OPENAI_API_KEY and their _BASE_URL), and little else: see --pass-env.
+It is contained: it sees its own project read-only and a scratch folder (HOME, TMPDIR), and reaches Remit, what its workflow declares
+under sandbox, and --allow-host; \`remit doctor\` says by what. Its model's host has to be one of these.
 With --json, one JSON document per line for each event; the last is the summary.
 Exit codes: 0 done, 1 failed or stopped at a limit, 3 try again, 4 everything was refused, 5 something waits for a person, 6 halted.`,
   );
@@ -85,6 +94,9 @@ async function runAgent(frame: Frame, program: readonly string[], options: RunOp
     registryDir: await registryDir(around, options.registry),
     cwd: around.cwd,
     passEnv: options.passEnv,
+    contained: options.sandbox,
+    allowHosts: allowedHosts(options.allowHost),
+    dataDir: chosenDataDir(around, undefined),
     logLevel: level,
     graceMs: count(options.grace, "--grace", 0, 600) * 1_000,
     interrupted: interruption.asked,
@@ -137,6 +149,14 @@ function startOf(frame: Frame, options: RunOptions): StartRun {
   throw new RemitError("invalid-request", `This run cannot be started: ${issues.map(issueLine).join("; ")}`, { issues });
 }
 
+function allowedHosts(hosts: readonly string[]): readonly string[] {
+  for (const host of hosts) {
+    if (!reachableSchema.safeParse(host).success)
+      throw new RemitError("invalid-request", `--allow-host ${host}: name a host, or host:port.`);
+  }
+  return hosts;
+}
+
 function count(text: string, option: string, least: number, most: number): number {
   const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
   if (value >= least && value <= most) return value;
@@ -166,6 +186,11 @@ function words(frame: Frame, level: Level): RunEvents {
       if (shows("info"))
         terminal.say(`${short(run.id)} ${terminal.style("dim", stream === "stderr" ? "agent err |" : "agent     |")} ${line}`);
     },
+    contained: (run, containment) => {
+      const line = `${short(run.id)} ${safeLine(containmentWords(containment))}`;
+      if (containment.by !== "nothing" && shows("info")) terminal.say(line);
+      else if (shows("warn")) terminal.warn(line);
+    },
     note: (run, message) => {
       if (shows("warn")) terminal.warn(`${short(run.id)} ${safeLine(message)}`);
     },
@@ -180,5 +205,6 @@ function documents(frame: Frame): RunEvents {
     action: (run, action) => write({ type: "action", runId: run.id, action }),
     output: (run, stream, line) => write({ type: "agent-output", runId: run.id, stream, line }),
     note: (run, message) => write({ type: "note", runId: run.id, message }),
+    contained: (run, containment) => write({ type: "agent-contained", runId: run.id, containment }),
   };
 }

@@ -97,7 +97,7 @@ export async function startScriptedServer(agent: { command: string[] }): Promise
     }
 
     function end(body: { outcome: "completed"; reason: string }): void {
-      server.ended.push(body);
+      server.ended.push({ outcome: body.outcome, reason: body.reason });
       server.run = { ...server.run, state: server.run.state === "running" ? body.outcome : server.run.state, reason: body.reason };
       send(200, server.run);
     }
@@ -113,7 +113,7 @@ export async function startScriptedServer(agent: { command: string[] }): Promise
       token: "token-0",
       tokenExpiresAt: inFuture(),
       mcpUrl: `${server.url}/mcp`,
-      agent: { command: agent.command, cwd: null },
+      agent: { command: agent.command, cwd: null, sandbox: null },
       item: { id: "itm_1", queue: "billing-tier1", subject: "T-1042 Where is my refund?", payload: { ticketId: "T-1042" }, attempt: 1 },
     };
   }

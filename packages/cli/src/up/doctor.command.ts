@@ -1,9 +1,12 @@
+import { containmentSchema } from "@remit/contract";
+import { examineMachine } from "@remit/sandbox";
 import type { Command } from "commander";
 import { z } from "zod";
 import type { HttpClient } from "../client/http-client.ts";
 import { example } from "../frame/command.ts";
 import type { Run } from "../frame/command.ts";
 import type { Frame } from "../frame/frame.ts";
+import { containmentWords } from "../run/containment-words.ts";
 import { safeLine } from "../terminal/safe-text.ts";
 import { chosenDataDir } from "./data-dir.ts";
 
@@ -17,6 +20,7 @@ const healthSchema = z.object({
       restarts: z.number(),
       error: z.string().nullable(),
       stderr: z.array(z.string()),
+      containment: containmentSchema.nullable().default(null),
     }),
   ),
 });
@@ -37,6 +41,7 @@ async function doctor(frame: Frame, options: { dataDir?: string }): Promise<numb
       dataFolder: chosenDataDir(frame.around, options.dataDir),
       ...(databaseUrl === undefined || databaseUrl === "" ? {} : { url: databaseUrl }),
     })),
+    await examineSandbox(),
     ...(await examineServer(frame)),
   ];
   const { terminal } = frame;
@@ -47,6 +52,18 @@ async function doctor(frame: Frame, options: { dataDir?: string }): Promise<numb
     ]),
   );
   return findings.every((finding) => finding.ok) ? 0 : 1;
+}
+
+/** Not being able to contain programs is no fault, but nobody should have to find out. */
+async function examineSandbox(): Promise<Finding> {
+  const { by, why } = await examineMachine();
+  if (by !== null) return { check: "sandbox", ok: true, message: `programs that Remit starts are contained by ${why}`, fix: null };
+  return {
+    check: "sandbox",
+    ok: true,
+    message: `this machine contains nothing: agents and stdio upstreams can do what Remit can, node programs nearly so (${why})`,
+    fix: "On Linux, install bubblewrap, or allow user namespaces. An upstream with sandbox.mode: required is not started here.",
+  };
 }
 
 async function examineServer(frame: Frame): Promise<Finding[]> {
@@ -77,7 +94,7 @@ async function examineServer(frame: Frame): Promise<Finding[]> {
       ...items.map((one) => ({
         check: `upstream ${one.upstream}`,
         ok: one.state === "ready",
-        message: `${one.state}${one.error === null ? "" : `: ${one.error}`}, restarted ${one.restarts} times`,
+        message: `${one.state}${one.error === null ? "" : `: ${one.error}`}, restarted ${one.restarts} times${one.containment === null ? "" : `; ${containmentWords(one.containment)}`}`,
         fix:
           one.state === "ready" ? null : "Its command, folder and environment are in the registry; its last words are in the server's log.",
       })),

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { nameSchema } from "../registry/name.ts";
+import { containmentSchema, sandboxSpecSchema } from "../sandbox/sandbox.ts";
 import { claimedItemSchema, lineSchema } from "./queue.ts";
 
 /** Where a run is. */
@@ -50,7 +51,11 @@ export const startedRunSchema = z.union([
     tokenExpiresAt: z.string(),
     mcpUrl: z.string(),
     /** The workflow's program; `cwd` is relative to the root of the registry. */
-    agent: z.object({ command: z.array(z.string()).min(1), cwd: z.string().nullable() }),
+    agent: z.object({
+      command: z.array(z.string()).min(1),
+      cwd: z.string().nullable(),
+      sandbox: sandboxSpecSchema.nullable().default(null),
+    }),
     item: claimedItemSchema.nullable(),
   }),
   z.object({ run: z.null(), reason: z.literal("queue-empty") }),
@@ -65,5 +70,7 @@ export type RunToken = z.infer<typeof runTokenSchema>;
 export const endRunSchema = z.strictObject({
   outcome: z.enum(["completed", "failed", "cancelled", "stopped-at-limit"]),
   reason: lineSchema.max(1_000),
+  /** How it started its agent's program, as it says. */
+  containment: containmentSchema.optional(),
 });
 export type EndRun = z.infer<typeof endRunSchema>;

@@ -1,4 +1,4 @@
-import type { EntryType, JsonObject, NewEntry } from "@remit/contract";
+import type { Containment, EntryType, JsonObject, NewEntry } from "@remit/contract";
 import type { EndState } from "@remit/core";
 import type { StoredItem } from "./queue.store.ts";
 import type { StoredRun } from "./run.store.ts";
@@ -45,10 +45,15 @@ export function createRunEntries(newEntryId: () => NewEntry["id"]) {
 
     ended(
       run: StoredRun,
-      end: { state: EndState; reason: string; actor: string; at: number },
+      end: { state: EndState; reason: string; actor: string; at: number; containment?: Containment },
       item: { item: StoredItem; after: keyof typeof itemEntryTypes } | null,
     ): NewEntry[] {
-      const ended = entry("run-ended", run, end.actor, end.at, { state: end.state, reason: end.reason });
+      const ended = entry("run-ended", run, end.actor, end.at, {
+        state: end.state,
+        reason: end.reason,
+        // Told by whoever followed the run: as good as that party's word.
+        ...(end.containment !== undefined && { containment: end.containment }),
+      });
       if (item === null) return [ended];
       const { id, queue, attempts, maxAttempts } = item.item;
       return [

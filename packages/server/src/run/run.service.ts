@@ -1,4 +1,4 @@
-import type { Id, IdKind, RunView } from "@remit/contract";
+import type { Containment, Id, IdKind, RunView } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import type { EndState, RunTerms } from "@remit/core";
 import { afterRun, durationSeconds, overdue, runTerms, withdrawsQuestions } from "@remit/core";
@@ -48,7 +48,7 @@ const leastLeaseMs = 5_000;
 
 const dueAtOnce = 100;
 
-type End = { state: EndState; reason: string; actor: string; at: number };
+type End = { state: EndState; reason: string; actor: string; at: number; containment?: Containment };
 
 export function createRuns(options: RunOptions): Runs {
   const { database, store, queues, ledger, registry } = options;
@@ -163,7 +163,7 @@ export function createRuns(options: RunOptions): Runs {
         run: viewRun(run, {}),
         ...tokenOf(issued, run.leaseUntil),
         mcpUrl,
-        agent: { command: terms.workflow.command, cwd: terms.workflow.cwd ?? null },
+        agent: { command: terms.workflow.command, cwd: terms.workflow.cwd ?? null, sandbox: terms.workflow.sandbox ?? null },
         item: item === null ? null : claimedItem(item),
       };
     },
@@ -180,8 +180,9 @@ export function createRuns(options: RunOptions): Runs {
       return tokenOf(issued, leaseUntil);
     },
 
-    async end(id, actor, { outcome, reason }) {
-      const ended = await database.transaction((transaction) => endOnce(transaction, id, { state: outcome, reason, actor, at: nowMs() }));
+    async end(id, actor, { outcome, reason, containment }) {
+      const end = { state: outcome, reason, actor, at: nowMs(), ...(containment !== undefined && { containment }) };
+      const ended = await database.transaction((transaction) => endOnce(transaction, id, end));
       if (ended === null) throw unknown(id);
       if (ended.state !== outcome) throw new RemitError("conflict", `The run has ended already: it is ${ended.state} and not ${outcome}`);
       if (outcome === "cancelled") {
