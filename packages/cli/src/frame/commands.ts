@@ -36,6 +36,16 @@ export const commands: readonly Entry[] = [
     load: async () => (await import("../registry/tools.command.ts")).defineTools,
   },
   {
+    name: "secret",
+    summary: "what upstreams are shown in place of agents",
+    load: async () => (await import("../secret/secret.command.ts")).defineSecret,
+  },
+  {
+    name: "connect",
+    summary: "let Remit in at an upstream, by your consent",
+    load: async () => (await import("../secret/connect.command.ts")).defineConnect,
+  },
+  {
     name: "policy",
     summary: "lint, test and question policies",
     load: async () => (await import("../policy/policy.command.ts")).definePolicy,
