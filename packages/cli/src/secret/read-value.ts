@@ -54,9 +54,11 @@ function hiddenLines(around: Frame["around"]): (question: string) => Promise<str
   async function line(): Promise<string> {
     let text = "";
     for (;;) {
-      for (const [index, character] of [...ahead].entries()) {
+      const typed = Array.from(ahead);
+      ahead = "";
+      for (const [index, character] of typed.entries()) {
         if (character === "\r" || character === "\n") {
-          ahead = [...ahead].slice(index + 1).join("");
+          ahead = typed.slice(index + 1).join("");
           return text;
         }
         if (character === "\u0003" || character === "\u0004") throw new RemitError("invalid-request", "Nothing was kept");
