@@ -226,6 +226,13 @@ export const requirements: readonly Requirement[] = [
     level: "N",
   },
   {
+    id: "RUN-25",
+    capability: "Agent-created PR controls",
+    promise:
+      "A coding agent's commands are parsed, its edits have a size and a budget of lines, protected paths are for people, and what is unknown is asked.",
+    level: "N",
+  },
+  {
     id: "RUN-27",
     capability: "Queue-addressed work",
     promise: "Work waits in named queues; an item is claimed by one run at a time and comes back when that run is lost.",

@@ -55,6 +55,11 @@ export const commands: readonly Entry[] = [
     summary: "run an agent within its limits (agent-run)",
     load: async () => (await import("../run/run.command.ts")).defineRun,
   },
+  {
+    name: "hook",
+    summary: "decide about a coding agent's built-in tools",
+    load: async () => (await import("../hook/hook.command.ts")).defineHook,
+  },
   { name: "runs", summary: "what agents have done", load: async () => (await import("../run/runs.command.ts")).defineRuns },
   { name: "queue", summary: "work that waits for agents", load: async () => (await import("../queue/queue.command.ts")).defineQueue },
   {

@@ -89,6 +89,8 @@ export const upstreamSpecSchema = z.strictObject({
       /** Where its operations are called. Default: the first of the description's own servers. */
       baseUrl: z.url({ protocol: /^https?$/ }).optional(),
     }),
+    /** The built-in tools of coding agents, which ask before they act; the agent itself carries out what it may do. */
+    z.strictObject({ type: z.literal("hook") }),
   ]),
   /** What Remit shows it: names of credentials. Agents never see them. */
   credential: z.union([nameSchema, z.array(nameSchema).min(1).max(8)]).optional(),

@@ -3,6 +3,7 @@ import { operationNamed, RemitError } from "@remit/contract";
 import { rpcCodes, statelessVersion } from "../mcp/mcp-protocol.ts";
 import { RpcError } from "../mcp/rpc-error.ts";
 import { headerParameters, parameterHeaders } from "../mcp/header-parameters.ts";
+import { connectHook } from "../hook/connect-hook.ts";
 import { connectOpenApi } from "../openapi/connect-openapi.ts";
 import { accessOf } from "../secret/access.ts";
 import type { Access } from "../secret/access.ts";
@@ -70,6 +71,8 @@ function connectPlainly(spec: UpstreamSpec, deps: ConnectDeps): Promise<Connecti
       return connectHttp(spec, deps);
     case "openapi":
       return connectOpenApi(spec, deps);
+    case "hook":
+      return Promise.resolve(connectHook(spec));
   }
 }
 

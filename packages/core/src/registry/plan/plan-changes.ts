@@ -175,6 +175,8 @@ function transportWords(transport: UpstreamSpec["transport"]): string {
       return transport.url;
     case "openapi":
       return `the API that ${transport.document} describes, at ${transport.baseUrl ?? "the address that it names"}`;
+    case "hook":
+      return "the built-in tools of coding agents, which they carry out themselves";
   }
 }
 

@@ -1,0 +1,284 @@
+import { resolve } from "node:path";
+import { forEachChild, parse } from "unbash";
+import type { Assignment, Command, Redirection, SyntaxNode, Word } from "unbash";
+import { interpreters, otherShells, redefining, sayers, shells, steeringVariable, wrappers } from "./command-wrappers.ts";
+import { hostsOf } from "./hosts.ts";
+import { expandBraces, readWord } from "./shell-word.ts";
+import type { ShellWord } from "./shell-word.ts";
+
+/** Everything that a command line says of itself. Nothing is run, and no file is looked at. */
+export type CommandReading = {
+  /** Every program, also inside of other commands; a path stays a path unless it is the system's own. */
+  programs: string[];
+  /** The same with the first argument that is no option: `git push`. */
+  commands: string[];
+  hosts: string[];
+  writesFiles: boolean;
+  /** Whatever may name a file, with every folder that it may be relative to. */
+  places: { text: string; glob: boolean }[];
+  folders: string[];
+  /** What cannot be known without running it. Empty: everything was understood. */
+  unclear: string[];
+};
+
+const deepest = 8;
+const longest = 65_536;
+const mostPrograms = 500;
+const mostFolders = 16;
+
+/** Reads a Bash command line, and the command lines in it. */
+export function readCommand(source: string, { cwd, home }: { cwd: string; home: string }): CommandReading {
+  const programs = new Set<string>();
+  const commands = new Set<string>();
+  const hosts = new Set<string>();
+  const unclear = new Set<string>();
+  const folders = new Set([cwd]);
+  const places: CommandReading["places"] = [];
+  let writesFiles = false;
+  let count = 0;
+
+  function line(text: string, depth: number): void {
+    if (depth > deepest || text.length > longest) return void unclear.add("it is nested too deeply or too long to be read");
+    visit(parse(text), depth);
+  }
+
+  function visit(node: SyntaxNode, depth: number): void {
+    if (node.type === "Script" && node.errors !== undefined && node.errors.length > 0)
+      unclear.add(`it cannot be parsed: ${node.errors[0]?.message ?? "an error"}`);
+    const unread = (node.type === "CommandExpansion" || node.type === "ProcessSubstitution") && node.script === undefined;
+    if (unread) unclear.add("a substitution in it cannot be parsed");
+    // An index in an expression may be a substitution, also inside of a variable.
+    if (node.type === "ArithmeticCommand" || node.type === "ArithmeticFor") unclear.add("it calculates with what may be more than numbers");
+    if (node.type === "ArithmeticExpansion" && !isSum(node.text)) unclear.add("it calculates with what may be more than numbers");
+    if (node.type === "Coproc") unclear.add("it starts a coprocess");
+    if (node.type === "Assignment") assignment(node);
+    if (node.type === "Redirect" || node.type === "HereString") redirection(node);
+    // Depth is that of command lines inside of command lines; the parser bounds that of its own nodes.
+    if (node.type === "Command") command(node, depth);
+    forEachChild(node, (child) => visit(child, depth));
+  }
+
+  function word(node: Word): ShellWord {
+    return readWord(node, { home, folder: cwd });
+  }
+
+  function assignment({ name, value }: Assignment): void {
+    if (steeringVariable.test(name)) unclear.add(`it sets ${name}, which steers other programs`);
+    if (value.type === "Word") place(word(value));
+  }
+
+  function redirection(node: Redirection): void {
+    if (node.type === "HereDoc" || node.target === undefined) return;
+    const target = word(node.target);
+    if (node.type === "HereString") return place(target);
+    if (/^[<>]&$/.test(node.operator) && /^(\d+-?|-)$/.test(target.text)) return;
+    if (!target.exact) unclear.add("it redirects to or from what only running it would tell");
+    if (target.text.startsWith("/dev/tcp/") || target.text.startsWith("/dev/udp/")) {
+      unclear.add("it opens a connection by redirection");
+      const host = target.text.split("/")[3];
+      if (host !== undefined) hosts.add(host);
+      return;
+    }
+    if (node.operator !== "<" && target.text !== "/dev/null") writesFiles = true;
+    place(target);
+  }
+
+  function place({ text, glob }: ShellWord): void {
+    for (const host of hostsOf(text)) hosts.add(host);
+    if (/^(?!file:)[a-z][a-z0-9+.-]*:\/\//i.test(text)) return;
+    const bare = text.replace(/^-[a-zA-Z]/, "");
+    const pieces = new Set([text, ...text.split(/[=:,]/), text.replace(/^@/, ""), ...(bare === text ? [] : [bare])]);
+    for (const piece of pieces) {
+      if (piece === "" || /^-+$/.test(piece)) continue;
+      const expanded = glob ? expandBraces(piece) : [piece];
+      if (expanded === null) unclear.add("a word of it stands for too many others");
+      for (const one of expanded ?? []) places.push({ text: one, glob: glob && /[*?[(]/.test(one) });
+    }
+  }
+
+  function command(node: Command, depth: number): void {
+    if (node.name === undefined) return;
+    const words = [node.name, ...node.args.map((argument) => (argument.type === "Word" ? argument : null))];
+    const read = words.map((one, index) => {
+      if (one !== null) return word(one);
+      const given = node.args[index - 1];
+      return {
+        text: given?.text ?? "",
+        exact: given?.type === "Assignment" && given.value.type === "Word" && word(given.value).exact,
+        glob: false,
+      };
+    });
+    const readsStdin = node.redirects.some(({ type }) => type !== "Redirect");
+    run(read, depth, readsStdin);
+  }
+
+  /** One command and what it runs in its turn. */
+  function run(words: readonly ShellWord[], depth: number, fed: boolean): void {
+    const [first, ...rest] = words;
+    if (first === undefined) return;
+    count += 1;
+    if (count > mostPrograms || depth > deepest) return void unclear.add("it runs more than can be looked at");
+    if (!first.exact || first.glob || first.text === "") return void unclear.add("which program it runs is only known when it runs");
+    const program = programName(first.text);
+    const operands = rest.filter(({ text }) => !text.startsWith("-"));
+    programs.add(program);
+    if (program.includes("/")) place(first);
+    const [subcommand] = program === "git" ? gitOperands(rest) : operands;
+    commands.add(subcommand === undefined ? program : `${program} ${subcommand.text}`.slice(0, 200));
+    for (const one of rest) place(one);
+    if (rest.some(({ exact }) => !exact) && !sayers.has(program)) unclear.add(`what ${program} is given is only known when it runs`);
+
+    if (redefining.has(program)) unclear.add(`${program} changes what later words mean`);
+    if (program === "cd" || program === "pushd")
+      enter(
+        rest.find(({ text }) => text === "-" || !text.startsWith("-")),
+        program,
+      );
+    if (program === "export" || program === "declare" || program === "typeset" || program === "readonly" || program === "env") {
+      for (const { text } of rest) {
+        const name = /^([A-Za-z_][A-Za-z0-9_]*)=/.exec(text)?.[1];
+        if (name !== undefined && steeringVariable.test(name)) unclear.add(`it sets ${name}, which steers other programs`);
+      }
+    }
+    if (program === "git") git(rest);
+    if (program === "sed" && rest.some(({ text }) => /(^|[;{}\n/\d$])\s*[ewW](\s|$)|\/[gip\d]*e[gip\d]*\s*(;|}|$)/.test(text)))
+      unclear.add("sed is given a script that may run programs or write files");
+    if (program === "eval" || program === "trap") {
+      const script = program === "eval" ? rest.map(({ text }) => text).join(" ") : (operands[0]?.text ?? "");
+      if (rest.every(({ exact }) => exact)) line(script, depth + 1);
+      return;
+    }
+    if (program === "find") findActions(rest, depth);
+    if (shells.has(program)) return shell(program, rest, depth, fed);
+    if (otherShells.has(program)) return void unclear.add(`${program} speaks another language`);
+    const code = interpreters.get(program.replace(/^(python|perl|ruby|php|lua)[\d.]+$/, "$1"));
+    if (code !== undefined && (fed || rest.length === 0 || rest.some(({ text }) => code.test(text))))
+      unclear.add(`${program} runs what is not a command line`);
+    wrapped(program, rest, depth, fed);
+  }
+
+  function enter(target: ShellWord | undefined, program: string): void {
+    if (target === undefined && program === "cd") return void folders.add(home);
+    if (target === undefined || !target.exact || target.glob || /^[-+]/.test(target.text)) {
+      return void unclear.add("which folder it goes to is only known when it runs");
+    }
+    goTo(target.text);
+  }
+
+  /** Whether it goes there, and when, is not followed: what comes after is looked for in every folder. */
+  function goTo(target: string): void {
+    const before = [...folders];
+    for (const folder of before) folders.add(resolve(folder, target));
+    if (folders.size > mostFolders) unclear.add("it goes to more folders than can be looked at");
+  }
+
+  function shell(program: string, rest: readonly ShellWord[], depth: number, fed: boolean): void {
+    const flag = rest.findIndex(({ text }) => /^-[a-zA-Z]*c[a-zA-Z]*$/.test(text));
+    const script = flag === -1 ? undefined : rest.slice(flag + 1).find(({ text }) => !text.startsWith("-"));
+    if (script !== undefined) {
+      if (script.exact) line(script.text, depth + 1);
+      else unclear.add(`what ${program} -c runs is only known when it runs`);
+      return;
+    }
+    if (fed || rest.every(({ text }) => text.startsWith("-")) || flag !== -1) unclear.add(`${program} runs what it reads`);
+  }
+
+  function git(rest: readonly ShellWord[]): void {
+    for (const [index, { text }] of rest.entries()) {
+      if (text === "-C") folderOption(rest[index + 1]);
+      if (/^(-c|--exec-path|--config-env|--upload-pack|--receive-pack|--exec|--ext-diff|--textconv)(=|$)/.test(text))
+        unclear.add(`git ${text.split("=")[0] ?? ""} may run other programs`);
+    }
+    const [subcommand, ...operands] = gitOperands(rest).map(({ text }) => text);
+    if (
+      subcommand === "config" &&
+      operands.some((text) => /^(alias|core|include|includeif|diff|merge|filter|credential|gpg|url|http|protocol)\b/i.test(text))
+    )
+      unclear.add("it changes what git runs later");
+    if (subcommand === "bisect" || subcommand === "filter-branch" || (subcommand === "submodule" && operands.includes("foreach")))
+      unclear.add(`git ${subcommand} runs other programs`);
+  }
+
+  function folderOption(target: ShellWord | undefined): void {
+    if (target !== undefined && target.exact) goTo(target.text);
+  }
+
+  function findActions(rest: readonly ShellWord[], depth: number): void {
+    for (const [index, { text }] of rest.entries()) {
+      if (/^-(exec|execdir|ok|okdir)$/.test(text)) {
+        const end = rest.findIndex((one, at) => at > index && (one.text === ";" || one.text === "+"));
+        run(rest.slice(index + 1, end === -1 ? undefined : end), depth + 1, false);
+      }
+      if (/^-(delete|fprint|fprintf|fls|fprint0)$/.test(text)) commands.add(`find ${text}`);
+    }
+  }
+
+  function wrapped(program: string, rest: readonly ShellWord[], depth: number, fed: boolean): void {
+    const known = wrappers.get(program);
+    if (known === undefined) return;
+    let { operands } = known;
+    for (let at = 0; at < rest.length; at += 1) {
+      const text = rest[at]?.text ?? "";
+      if (program === "env" && /^[A-Za-z_][A-Za-z0-9_]*=/.test(text)) continue;
+      if (program === "sudo" && /^[A-Za-z_][A-Za-z0-9_]*=/.test(text)) {
+        unclear.add("sudo is given variables");
+        continue;
+      }
+      // `command -v git` only asks.
+      if (program === "command" && /^-[vV]$/.test(text)) return;
+      if (text === "--") continue;
+      if (text.startsWith("--")) {
+        const [name = "", value] = text.slice(2).split("=", 2);
+        if (known.longValues.includes(name)) at += value === undefined ? 1 : 0;
+        else if (!known.longFlags.includes(name)) return void unclear.add(`${program} ${text} is not known here`);
+        continue;
+      }
+      if (text.startsWith("-") && text.length > 1) {
+        const letters = /^-\d/.test(text) ? "" : text.slice(1);
+        const valued = letters.split("").findIndex((letter) => known.values.includes(letter));
+        const flags = valued === -1 ? letters : letters.slice(0, valued);
+        if (flags.split("").some((letter) => !known.flags.includes(letter)))
+          return void unclear.add(`${program} ${text} is not known here`);
+        if (valued === letters.length - 1 && valued !== -1) at += 1;
+        continue;
+      }
+      if (operands > 0) {
+        operands -= 1;
+        continue;
+      }
+      // Words that xargs adds are read from its input.
+      if (program === "xargs") unclear.add("xargs adds words that are only known when it runs");
+      return run(rest.slice(at), depth + 1, fed);
+    }
+  }
+
+  line(source, 0);
+  return {
+    programs: [...programs],
+    commands: [...commands],
+    hosts: [...hosts],
+    writesFiles,
+    places,
+    folders: [...folders],
+    unclear: [...unclear],
+  };
+}
+
+/** Names, numbers and signs between them. Two words side by side are a command to some shells. */
+function isSum(text: string): boolean {
+  return /^\$\(\([\w\s$+\-*/%()<>=!&|^~?:,]*\)\)$/.test(text) && !/[\w)]\s+[\w($]/.test(text);
+}
+
+/** A program of the system by its name; any other by its path, or `./git` would pass for git. */
+function programName(text: string): string {
+  return /^\/(usr\/(local\/)?)?s?bin\/([^/]+)$/.exec(text)?.[3] ?? /^\/opt\/homebrew\/bin\/([^/]+)$/.exec(text)?.[1] ?? text;
+}
+
+/** The words of a git command line from the subcommand on. */
+function gitOperands(rest: readonly ShellWord[]): ShellWord[] {
+  let at = 0;
+  while (at < rest.length && (rest[at]?.text.startsWith("-") ?? false)) {
+    at += /^(-C|-c|--git-dir|--work-tree|--namespace|--exec-path|--config-env)$/.test(rest[at]?.text ?? "") ? 2 : 1;
+  }
+  return rest.slice(at).filter(({ text }) => !text.startsWith("-"));
+}
