@@ -7,6 +7,7 @@ export default defineConfig({
       "requirements/**/*.test.ts",
       "examples/**/*.test.ts",
       "bench/**/*.test.ts",
+      "conformance/**/*.test.ts",
       "test/**/*.test.ts",
     ],
     globalSetup: ["packages/server/src/database/test-cluster.ts"],
