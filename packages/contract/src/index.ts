@@ -28,3 +28,4 @@ export * from "./run/queue.ts";
 export * from "./run/run.ts";
 export * from "./secret/credential.ts";
 export * from "./secret/secret.ts";
+export * from "./fault/fault.ts";

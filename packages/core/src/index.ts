@@ -45,3 +45,5 @@ export * from "./tier/tier.ts";
 export * from "./openapi/api-request.ts";
 export * from "./openapi/operation.ts";
 export { readOperations } from "./openapi/read-operations.ts";
+export * from "./upstream/circuit.ts";
+export * from "./fault/fault.ts";

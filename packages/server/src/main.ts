@@ -1,6 +1,6 @@
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { RemitError } from "@remit/contract";
+import { qualifiedToolName, RemitError } from "@remit/contract";
 import { startActionExecutor } from "./action/action-executor.ts";
 import type { ActionDeps } from "./action/action-deps.ts";
 import { createActionJournal } from "./action/action.journal.postgres.ts";
@@ -21,6 +21,10 @@ import { startServerInstance } from "./control/server-instance.postgres.ts";
 import { startDatabase } from "./database/start-database.ts";
 import { createApprovalAnswers } from "./gateway/approval-answer.ts";
 import { createApprovalTasks } from "./gateway/approval-tasks.ts";
+import { createFaultInjector } from "./fault/fault-injector.ts";
+import { faultStore } from "./fault/fault.postgres.ts";
+import { registerFaultRoutes } from "./fault/fault.routes.ts";
+import { createFaults } from "./fault/fault.service.ts";
 import { registerGateway } from "./gateway/gateway.routes.ts";
 import { createRequestStates } from "./gateway/request-state.ts";
 import { createUsedStates } from "./gateway/used-states.postgres.ts";
@@ -193,6 +197,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       now,
       rootDir: resolve(options.registryDir ?? "."),
       environment,
+      outbound,
+      // Faults are made further down, for they need to know of the registry.
+      disturb: (call, send) => injectFaults(call, send),
     });
     stops.push(() => upstreams.stop());
     const policyEngine = createCedarEngine();
@@ -206,6 +213,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       registry.driftCheck(upstream, offered).catch(onError("an upstream's tools could not be compared with what was accepted"));
     });
     const inFlight = createInFlight();
+    upstreams.onCircuit(({ upstream, environment: place, tool, state, until, why }) => {
+      const data = { tool: qualifiedToolName(upstream, tool), upstream, environment: place, until: until?.toISOString() ?? null, why };
+      const entry = { id: newId("entry"), at: now().toISOString(), actor: "service:remit", data };
+      const type = state === "open" ? "circuit-opened" : "circuit-closed";
+      ledger.record({ ...entry, type }).catch(onError("that a tool is no longer called could not be recorded"));
+    });
+    const faults = createFaults({ database, store: faultStore, ledger, control, registry, now, newId });
+    const injectFaults = createFaultInjector({ faults, registry, now });
     const halts = createHalts({
       database,
       store: haltStore,
@@ -310,6 +325,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     registerHaltRoutes(app, { halts });
     registerRunRoutes(app, { runs });
     registerQueueRoutes(app, { queues });
+    registerFaultRoutes(app, { faults });
     registerUpstreamRoutes(app, { upstreams });
     registerSecretRoutes(app, credentials);
     registerConnectRoutes(app, { grants: credentials.grants, publicUrl });

@@ -47,6 +47,8 @@ export const errorTable = {
   "approval-decided": { http: 409, rpc: -32003, exit: 1 },
   // It ran, or tried to.
   "upstream-unavailable": { http: 502, rpc: -32005, exit: 3 },
+  "upstream-busy": { http: 503, rpc: -32005, exit: 3 },
+  "circuit-open": { http: 503, rpc: -32005, exit: 3 },
   "upstream-timeout": { http: 504, rpc: -32005, exit: 3 },
   "upstream-error": { http: 502, rpc: -32005, exit: 1 },
   "credential-missing": { http: 502, rpc: -32005, exit: 1 },

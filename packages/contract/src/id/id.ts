@@ -6,6 +6,7 @@ export const idPrefixes = {
   approval: "apr",
   consent: "cns",
   entry: "ent",
+  fault: "flt",
   halt: "hlt",
   item: "itm",
   lease: "lse",

@@ -96,6 +96,17 @@ export const upstreamSpecSchema = z.strictObject({
   credential: z.union([nameSchema, z.array(nameSchema).min(1).max(8)]).optional(),
   timeoutMs: z.int().min(1).max(600_000).default(30_000),
   concurrency: z.int().min(1).max(1_000).default(32),
+  /** When calls of one of its tools are no longer sent, because it keeps failing by itself; what is not said is as docs/upstreams.md has it. */
+  breaker: z
+    .strictObject({
+      faultPercent: z.int().min(1).max(100).optional(),
+      minimumCalls: z.int().min(1).max(10_000).optional(),
+      windowMs: z.int().min(100).max(3_600_000).optional(),
+      faultsInARow: z.int().min(1).max(1_000).optional(),
+      openMs: z.int().min(10).max(600_000).optional(),
+      maxOpenMs: z.int().min(10).max(3_600_000).optional(),
+    })
+    .optional(),
 });
 export type UpstreamSpec = z.infer<typeof upstreamSpecSchema>;
 

@@ -12,6 +12,10 @@ import { startServerInstance } from "../control/server-instance.postgres.ts";
 import { openDatabase } from "../database/database.postgres.ts";
 import type { Database } from "../database/database.ts";
 import type { TestDatabase } from "../database/testing.ts";
+import { createFaultInjector } from "../fault/fault-injector.ts";
+import { faultStore } from "../fault/fault.postgres.ts";
+import { createFaults } from "../fault/fault.service.ts";
+import type { FaultService } from "../fault/faults.ts";
 import { haltStore } from "../halt/halt.postgres.ts";
 import { createHalts } from "../halt/halt.service.ts";
 import type { HaltService } from "../halt/halts.ts";
@@ -59,6 +63,8 @@ export type TestServer = {
   deps: ActionDeps;
   approvals: ApprovalService;
   halts: HaltService;
+  /** Faults that people inject; `faults` are the test's own. */
+  injected: FaultService;
   control: RunningControlState;
   database: Database;
   faults: Faults;
@@ -228,6 +234,8 @@ async function startTestServer({ url, registry, policy, clock, upstream }: Share
   const halts = createHalts({ database, store: haltStore, ledger, control, inFlight, haltRun, now, newId });
   const waiting = createWaitingActions({ database, ledger, tracing, newId });
   const source = { current: registry };
+  const injected = createFaults({ database, store: faultStore, ledger, control, registry: source, now, newId });
+  const inject = createFaultInjector({ faults: injected, registry: source, now });
   const publicUrl = new URL("http://localhost:4680");
   const approvals = createApprovals({
     database,
@@ -252,9 +260,11 @@ async function startTestServer({ url, registry, policy, clock, upstream }: Share
     payloads: ledger,
     upstreams: {
       async call(call) {
-        upstream.calls.push(call);
-        call.signal.addEventListener("abort", () => upstream.aborted.push(call), { once: true });
-        return upstream.answer(call);
+        return inject(call, async (sent) => {
+          upstream.calls.push(sent);
+          sent.signal.addEventListener("abort", () => upstream.aborted.push(sent), { once: true });
+          return upstream.answer(sent);
+        });
       },
     },
     normaliser: createNormaliser(),
@@ -272,6 +282,7 @@ async function startTestServer({ url, registry, policy, clock, upstream }: Share
     deps,
     approvals,
     halts,
+    injected,
     control,
     database,
     faults,

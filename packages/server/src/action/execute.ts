@@ -11,6 +11,8 @@ import {
   type UpstreamFault,
 } from "@remit/contract";
 import type { Standing } from "@remit/core";
+import { isUnsent, mayHaveHappened } from "../upstream/upstream-fault.ts";
+import type { InjectedFault } from "../upstream/upstreams.ts";
 import type { Committed } from "../ledger/ledger.ts";
 import { RpcError } from "../mcp/rpc-error.ts";
 import type { Continuation, Relay } from "../upstream/relay.ts";
@@ -18,6 +20,8 @@ import type { ActionDeps } from "./action-deps.ts";
 import type { Attempt } from "./action-path.ts";
 import { attribution, payloadSubject } from "./action-entries.ts";
 import type { End } from "./action.journal.ts";
+import type { AttemptMade } from "./attempts.ts";
+import { attemptsData, makeAttempts } from "./attempts.ts";
 import { checkResult } from "./check-result.ts";
 import type { NormalArguments } from "./normalise.ts";
 import { plainText } from "./plain-text.ts";
@@ -49,17 +53,22 @@ type Ending = {
   fault?: UpstreamFault;
 };
 
+/** What is recorded of how it was executed. */
+type How = Done & { durationMs: number };
+type Done = { attempts: AttemptMade[]; injected: InjectedFault[] };
+
 /** Executes, checks the result, and commits the outcome. Whatever happens in between, the action ends in exactly one way. */
 export async function execute(deps: ActionDeps, execution: Execution): Promise<ActionOutcome> {
   const { actionId } = execution;
   const startedAt = deps.now();
-  const ending = await run(deps, execution);
+  const done: Done = { attempts: [], injected: [] };
+  const ending = await run(deps, execution, done);
   deps.crash("after-execution");
   const durationMs = deps.now().getTime() - startedAt.getTime();
   let { state, code, reason, result } = ending;
-  const recorded = await recordOutcome(deps, endOf(deps, execution, ending, durationMs), (why) => {
+  const recorded = await recordOutcome(deps, endOf(deps, execution, ending, { ...done, durationMs }), (why) => {
     ({ state, code, reason, result } = withheld(why));
-    return endOf(deps, execution, withheld(why), durationMs);
+    return endOf(deps, execution, withheld(why), { ...done, durationMs });
   });
   deps.crash("after-outcome");
   if (recorded === "lost")
@@ -71,9 +80,9 @@ export async function execute(deps: ActionDeps, execution: Execution): Promise<A
   return { ...failed(actionId, code ?? "internal", reason ?? "It failed.", result), ...(fault === undefined ? {} : { fault }) };
 }
 
-function endOf(deps: ActionDeps, execution: Execution, ending: Ending, durationMs: number): End {
+function endOf(deps: ActionDeps, execution: Execution, ending: Ending, how: How): End {
   const { state, code, reason, amountSpent, result } = ending;
-  const entry = outcomeEntry(deps, execution, ending, durationMs);
+  const entry = outcomeEntry(deps, execution, ending, how);
   const also = state === "succeeded" ? notifications(deps, execution) : [];
   return { actionId: execution.actionId, state, code, reason, entry, also, resultEntry: result === null ? null : entry.id, amountSpent };
 }
@@ -83,7 +92,7 @@ function withheld(why: string): Ending {
   return { state: "failed", code: "result-invalid", reason, result: null, amountSpent: true };
 }
 
-async function run(deps: ActionDeps, execution: Execution): Promise<Ending> {
+async function run(deps: ActionDeps, execution: Execution, done: Done): Promise<Ending> {
   const { actionId, caller, stand, input, decision } = execution;
   const { spec, pin, qualifiedName } = stand.tool;
   const subject = {
@@ -100,13 +109,13 @@ async function run(deps: ActionDeps, execution: Execution): Promise<Ending> {
     deps.inFlight.apply(deps.halts.current());
     const timeoutMs = spec.timeoutMs ?? deps.registry.current().upstreams.get(spec.upstream)?.timeoutMs ?? 30_000;
     const { relay, continuation, perform } = execution;
-    const call = async (): Promise<ToolResult> => {
+    const call = async (timeLeftMs: number): Promise<ToolResult> => {
       if (perform !== undefined) return await perform(input.value, flight.signal);
       return await deps.upstreams.call({
         upstream: spec.upstream,
         tool: spec.name,
         arguments: input.value,
-        timeoutMs,
+        timeoutMs: timeLeftMs,
         signal: flight.signal,
         by: {
           agent: caller.agent,
@@ -115,6 +124,8 @@ async function run(deps: ActionDeps, execution: Execution): Promise<Ending> {
           person: caller.accountable,
           actionId,
         },
+        effect: spec.effect,
+        onInjected: (injected) => void done.injected.push(injected),
         ...(execution.traceparent === null ? {} : { traceparent: execution.traceparent }),
         ...(relay === undefined ? {} : { relay }),
         ...(continuation === null ? {} : { continuation }),
@@ -122,17 +133,16 @@ async function run(deps: ActionDeps, execution: Execution): Promise<Ending> {
     };
     const stopped = flight.stop();
     if (stopped !== null) return { ...stopped, reason: `Nothing was sent. ${stopped.why}`, result: null, amountSpent: false };
-    const pending = call().catch((error: unknown) => {
-      // Only where doing it twice does no more than once, and only when nothing is known to have been done.
-      const again =
-        spec.idempotent && perform === undefined && !flight.signal.aborted && RemitError.is(error) && error.code === "upstream-unavailable";
-      if (again) return call();
-      throw error;
-    });
+    const isIdempotent = spec.idempotent && perform === undefined;
+    const pending = makeAttempts({ isIdempotent, timeoutMs, signal: flight.signal, call });
     deps.crash("while-executing");
-    const checked = checkResult(deps.normaliser, pin, decision.obligations, await pending);
+    const { made, ending } = await pending;
+    done.attempts = made;
+    if (ending.type === "error") throw ending.error;
+    const checked = checkResult(deps.normaliser, pin, decision.obligations, ending.result);
     // A tool that reports an error, or asks first, says that it did not do it; a result that is merely malformed may stand for something done.
-    const amountSpent = checked.problem?.code !== "upstream-error" && checked.result.inputRequired === undefined;
+    const amountSpent =
+      (checked.problem?.code !== "upstream-error" || mayHaveHappened(ending.result)) && checked.result.inputRequired === undefined;
     if (checked.problem !== null) return { state: "failed", ...checked.problem, result: checked.result, amountSpent };
     return { state: "succeeded", code: null, reason: null, result: checked.result, amountSpent };
   } catch (error) {
@@ -140,9 +150,9 @@ async function run(deps: ActionDeps, execution: Execution): Promise<Ending> {
     if (stop !== null) return { ...stop, reason: `${stop.why} It may or may not have happened.`, result: null, amountSpent: true };
     const code = RemitError.is(error) ? error.code : "upstream-error";
     const reason = plainText(error instanceof Error ? error.message : String(error));
-    const ending: Ending = { state: "failed", code, reason, result: null, amountSpent: code !== "upstream-unavailable" };
+    const failure: Ending = { state: "failed", code, reason, result: null, amountSpent: !isUnsent(code) };
     const cause = error instanceof RpcError ? error : error instanceof Error ? error.cause : null;
-    return cause instanceof RpcError ? { ...ending, fault: faultOf(cause) } : ending;
+    return cause instanceof RpcError ? { ...failure, fault: faultOf(cause) } : failure;
   } finally {
     flight.leave();
   }
@@ -152,7 +162,7 @@ function faultOf({ code, message, data }: RpcError): UpstreamFault {
   return { code, message, ...(data === undefined ? {} : { data }) };
 }
 
-function outcomeEntry(deps: ActionDeps, execution: Execution, ending: Ending, durationMs: number): NewEntry {
+function outcomeEntry(deps: ActionDeps, execution: Execution, ending: Ending, how: How): NewEntry {
   const { caller, stand } = execution;
   return {
     id: deps.newId("entry"),
@@ -163,7 +173,10 @@ function outcomeEntry(deps: ActionDeps, execution: Execution, ending: Ending, du
       tool: stand.tool.qualifiedName,
       code: ending.code,
       reason: ending.reason,
-      durationMs,
+      durationMs: how.durationMs,
+      ...attemptsData(how.attempts),
+      // So that what was done on purpose is never taken for what went wrong by itself.
+      ...(how.injected.length === 0 ? {} : { injected: how.injected.map((each) => ({ ...each })) }),
       obligations: execution.decision.obligations.map(({ type, policy }) => ({ type, policy })),
     },
     ...(ending.result === null ? {} : { payloads: [{ name: "result", subject: payloadSubject(caller), value: ending.result }] }),

@@ -63,6 +63,8 @@ const denialAdvice: Partial<Record<ErrorCode, string>> = {
 
 const failureAdvice: Partial<Record<ErrorCode, string>> = {
   "upstream-unavailable": "Nothing was sent; it may be tried again later.",
+  "upstream-busy": "Nothing was sent; it may be tried again in a moment, more slowly.",
+  "circuit-open": "Nothing was sent; do not try again before it says so.",
   "upstream-timeout": "Whether it was done is not known; check before you call again.",
   "outcome-unknown": "Whether it was done is not known; check before you call again.",
   halted: "People have stopped this; whether it was done before is not known. Stop working on it and report.",

@@ -4,7 +4,7 @@ import { RemitError } from "@remit/contract";
 export type Bulkhead = {
   /**
    * Waits for a place. The returned function gives it back.
-   * @throws RemitError `upstream-unavailable` when too many are waiting already, or the signal's reason.
+   * @throws RemitError `upstream-busy` when too many are waiting already, or the signal's reason.
    */
   enter(signal: AbortSignal): Promise<() => void>;
   resize(limit: number): void;
@@ -43,7 +43,7 @@ export function createBulkhead(upstream: string, initialLimit: number): Bulkhead
       }
       if (waiting.size >= limit * waitingPerPlace) {
         throw new RemitError(
-          "upstream-unavailable",
+          "upstream-busy",
           `upstream "${upstream}" is busy: ${running} calls are running and ${waiting.size} are waiting; nothing was sent, try again later`,
         );
       }

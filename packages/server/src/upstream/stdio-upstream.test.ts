@@ -180,7 +180,7 @@ describe("[CTL-21] timeouts, cancellation, concurrency", () => {
       fleet.call(callOf("up", "slow", { ms: 60_000 }, aborting.signal)).catch((error: unknown) => error),
     );
     const refused = await calls[9];
-    expect(refused).toMatchObject({ code: "upstream-unavailable", message: expect.stringContaining("busy") as string });
+    expect(refused).toMatchObject({ code: "upstream-busy", message: expect.stringContaining("busy") as string });
     aborting.abort();
     for (const outcome of await Promise.all(calls.slice(0, 9))) expect(outcome).toMatchObject({ code: "cancelled" });
     expect(firstText(await fleet.call(callOf("up", "echo", { text: "free" })))).toBe("free");

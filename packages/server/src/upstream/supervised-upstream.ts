@@ -322,7 +322,7 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
         } catch (error) {
           if (!RemitError.is(error) || error.code !== "upstream-timeout") throw error;
           const message = `upstream "${name}" was busy with ${bulkhead.running()} calls for ${call.timeoutMs} ms; nothing was sent`;
-          throw new RemitError("upstream-unavailable", message, { cause: error });
+          throw new RemitError("upstream-busy", message, { cause: error });
         }
         try {
           return await act(call, clock);

@@ -14,6 +14,10 @@ const healthSchema = z.object({
   stderr: z.array(z.string()),
   /** How its program was started; null where it has none, or does not run. */
   containment: containmentSchema.nullable(),
+  /** Tools that are not called for now, because they keep failing. */
+  circuits: z
+    .array(z.object({ environment: z.string(), tool: z.string(), state: z.enum(["open", "half-open"]), until: z.string().nullable() }))
+    .optional(),
 });
 
 export function registerUpstreamRoutes(app: App, { upstreams }: { upstreams: Pick<Upstreams, "health"> }): void {

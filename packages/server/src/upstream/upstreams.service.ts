@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Containment, UpstreamSpec } from "@remit/contract";
+import type { Containment, ToolResult, UpstreamSpec } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import type { Machine } from "@remit/sandbox";
 import { examineMachine } from "@remit/sandbox";
@@ -11,10 +11,12 @@ import type { CredentialBroker } from "../secret/broker.ts";
 import type { BackoffOptions } from "./backoff.ts";
 import { defaultBackoff } from "./backoff.ts";
 import type { ConnectDeps } from "./connection.ts";
+import { createCircuits } from "./circuits.ts";
+import type { CircuitChange } from "./circuits.ts";
 import { listOfferedTools } from "./offered-tools.ts";
 import type { SuperviseDeps, SupervisedUpstream } from "./supervised-upstream.ts";
 import { connectUpstream, superviseUpstream } from "./supervised-upstream.ts";
-import type { OfferedTool, UpstreamNotice, Upstreams } from "./upstreams.ts";
+import type { OfferedTool, UpstreamCall, UpstreamNotice, Upstreams } from "./upstreams.ts";
 
 export type UpstreamsDeps = {
   logger: Logger;
@@ -27,6 +29,8 @@ export type UpstreamsDeps = {
   backoff?: BackoffOptions;
   /** What is shown to upstreams. Default: nothing. */
   broker?: CredentialBroker;
+  /** Lets a call meet what somebody has injected on purpose, instead of or around `send`. */
+  disturb?: (call: UpstreamCall, send: (call: UpstreamCall) => Promise<ToolResult>) => Promise<ToolResult>;
   /** How descriptions of APIs are fetched. Default: from the Internet only. */
   outbound?: Outbound;
   connectTimeoutMs?: number;
@@ -45,6 +49,8 @@ export type UpstreamFleet = Upstreams & {
   reconcile(specs: Iterable<UpstreamSpec>): void;
   /** Told what an upstream offers after every connection and every change: what drift is checked against. */
   onOffered(listener: (upstream: string, tools: readonly OfferedTool[]) => void): void;
+  /** Told when a tool is no longer called because it keeps failing, and when it is called again. */
+  onCircuit(listener: (change: CircuitChange) => void): void;
   stop(): Promise<void>;
 };
 
@@ -79,17 +85,30 @@ export function createUpstreams(deps: UpstreamsDeps): UpstreamFleet {
       for (const listener of noticed) listener(notice);
     },
   };
+  const disturb = deps.disturb ?? ((call, send) => send(call));
   let stopped = false;
+  const circuitListeners: ((change: CircuitChange) => void)[] = [];
+  const circuits = createCircuits({
+    now: deps.now,
+    onChange(change) {
+      deps.logger.warn(change, change.state === "open" ? "a tool keeps failing and is not called for now" : "a tool is called again");
+      for (const listener of circuitListeners) listener(change);
+    },
+  });
 
   function retire(upstream: SupervisedUpstream, drainMs: number): void {
     const leave = upstream.stop(drainMs).finally(() => leaving.delete(leave));
     leaving.add(leave);
   }
 
+  function found(name: string): { spec: UpstreamSpec; upstream: SupervisedUpstream } {
+    const held = members.get(name);
+    if (held === undefined) throw new RemitError("upstream-unavailable", `there is no upstream "${name}"; nothing was sent`);
+    return held;
+  }
+
   function member(name: string): SupervisedUpstream {
-    const found = members.get(name);
-    if (found === undefined) throw new RemitError("upstream-unavailable", `there is no upstream "${name}"; nothing was sent`);
-    return found.upstream;
+    return found(name).upstream;
   }
 
   return {
@@ -105,6 +124,7 @@ export function createUpstreams(deps: UpstreamsDeps): UpstreamFleet {
           continue;
         }
         members.delete(name);
+        circuits.forget(name);
         // Calls that run on the old one end there; every new one goes to the new one.
         retire(upstream, spec.timeoutMs);
       }
@@ -113,7 +133,11 @@ export function createUpstreams(deps: UpstreamsDeps): UpstreamFleet {
 
     onOffered: (listener) => void listeners.push(listener),
     offered: async (upstream) => await member(upstream).offered(),
-    call: async (call) => await member(call.upstream).call(call),
+    call: async (call) => {
+      const { spec, upstream } = found(call.upstream);
+      const send = (sent: UpstreamCall) => upstream.call(sent);
+      return await circuits.through(spec, call.by?.environment ?? "", call.tool, () => disturb(call, send));
+    },
     list: async (upstream, method, cursor) => await member(upstream).list(method, cursor),
     capabilities: (upstream) => members.get(upstream)?.upstream.capabilities() ?? null,
     onNotice(listener) {
@@ -124,7 +148,8 @@ export function createUpstreams(deps: UpstreamsDeps): UpstreamFleet {
     endLane(lane) {
       for (const { upstream } of members.values()) upstream.endLane(lane);
     },
-    health: () => [...members.values()].map(({ upstream }) => upstream.health()),
+    onCircuit: (listener) => void circuitListeners.push(listener),
+    health: () => [...members.values()].map(({ spec, upstream }) => ({ ...upstream.health(), circuits: circuits.of(spec.name) })),
 
     async probe(spec, credentials) {
       const signal = AbortSignal.timeout(connectDeps.connectTimeoutMs * 2);

@@ -1,5 +1,6 @@
+import type { CircuitView } from "./circuits.ts";
 import type { Continuation, Relay } from "./relay.ts";
-import type { Containment, CredentialSpec, JsonObject, ToolResult, UpstreamSpec } from "@remit/contract";
+import type { Containment, CredentialSpec, Effect, FaultKind, JsonObject, ToolResult, UpstreamSpec } from "@remit/contract";
 import type { RequestedBy } from "../secret/access.ts";
 
 /** What an upstream says of one of its tools, as `tools/list` gives it. */
@@ -13,8 +14,11 @@ export type UpstreamCall = {
   timeoutMs: number;
   /** Aborting cancels the call at the upstream as well. */
   signal: AbortSignal;
-  /** For whom it is made: whose credentials are shown. */
+  /** For whom it is made: whose credentials are shown, and where it may meet faults. */
   by?: RequestedBy;
+  effect?: Effect;
+  /** Told of a fault that somebody has this call meet on purpose. */
+  onInjected?: (fault: InjectedFault) => void;
   /** W3C `traceparent`, passed on in `_meta`. */
   traceparent?: string;
   /** The client's side; absent where none is there, as when a server carries out what people have granted. */
@@ -28,6 +32,9 @@ export type ListMethod = "resources/list" | "resources/templates/list" | "prompt
 /** That something of an upstream has changed, as it told. */
 export type UpstreamNotice = { upstream: string; method: string; params: JsonObject };
 
+/** A fault that a call has met on purpose. */
+export type InjectedFault = { fault: string; kind: FaultKind };
+
 export type UpstreamHealth = {
   upstream: string;
   state: "starting" | "ready" | "down";
@@ -37,6 +44,8 @@ export type UpstreamHealth = {
   stderr: string[];
   /** How its program was started; null where it has none, or does not run. */
   containment: Containment | null;
+  /** Tools that are not called for now, because they keep failing. */
+  circuits?: CircuitView[];
 };
 
 /** The MCP servers behind the gateway. */
