@@ -56,6 +56,11 @@ export const commands: readonly Entry[] = [
     load: async () => (await import("../run/run.command.ts")).defineRun,
   },
   {
+    name: "mcp",
+    summary: "an MCP server on stdin and stdout, for clients that speak nothing else",
+    load: async () => (await import("../mcp/mcp.command.ts")).defineMcp,
+  },
+  {
     name: "hook",
     summary: "decide about a coding agent's built-in tools",
     load: async () => (await import("../hook/hook.command.ts")).defineHook,

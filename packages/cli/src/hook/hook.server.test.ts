@@ -1,17 +1,11 @@
-import { mkdir, mkdtemp, readFile, realpath, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { openTestDatabase } from "@remit/server/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { runCommandLine } from "../frame/program.ts";
-import { testSurroundings } from "../terminal/surroundings.testing.ts";
-import { serve } from "../up/serve.ts";
-import type { Serving } from "../up/serve.ts";
+import { serveAgent } from "../agent/served-agent.testing.ts";
+import type { ServedAgent } from "../agent/served-agent.testing.ts";
 
-let folder: string;
+let served: ServedAgent;
 let workspace: string;
-let database: Awaited<ReturnType<typeof openTestDatabase>>;
-let serving: Serving;
 
 const tool = (name: string, effect: string) => `kind: tool
 upstream: coding
@@ -24,27 +18,6 @@ ${name === "file.edit" ? "amount: { pointer: /linesChanged, unit: lines }\n" : "
 `;
 
 const registry: Record<string, string> = {
-  "remit.yaml": `apiVersion: remit/v1
-organisation: { name: acme, trustDomain: acme.example, timeZone: Europe/Berlin }
-`,
-  "parties/people.yaml": `kind: party
-name: ada
-displayName: Ada
-roles: [admin]
----
-kind: party
-name: ben
-displayName: Ben
-`,
-  "teams/all.yaml": `kind: team
-name: maintainers
-members: [ada, ben]
-approval: {}
-`,
-  "environments/all.yaml": `kind: environment
-name: laptop
-type: dev
-`,
   "upstreams/coding.yaml": `kind: upstream
 name: coding
 owner: ada
@@ -102,48 +75,17 @@ permit (principal, action == Remit::Action::"coding__file.edit", resource);
 };
 
 beforeAll(async () => {
-  folder = await realpath(await mkdtemp(join(tmpdir(), "remit-hook-")));
-  workspace = join(folder, "app");
+  served = await serveAgent("coder", registry);
+  workspace = join(served.folder, "app");
   await mkdir(join(workspace, "src"), { recursive: true });
   await writeFile(join(workspace, "src/main.ts"), "one\ntwo\nthree\n");
-  for (const [path, text] of Object.entries(registry)) {
-    await mkdir(join(folder, "registry", path, ".."), { recursive: true });
-    await writeFile(join(folder, "registry", path), text);
-  }
-  database = await openTestDatabase();
-  serving = await serve({
-    dataDir: join(folder, ".remit"),
-    host: "127.0.0.1",
-    port: 0,
-    databaseUrl: database.url,
-    registryDir: join(folder, "registry"),
-    logLevel: "silent",
-  });
-  const applied = await remit(["apply", "registry", "--yes"]);
-  expect(applied.err + applied.out).toContain("Applied");
-  for (const person of ["ada", "ben"]) {
-    const { out } = await remit(["link", person]);
-    expect((await remit(["login", out.trim(), "--context", person])).exit).toBe(0);
-  }
-  const secret = await remit(["agents", "secret", "new", "coder", "--context", "ada", "--json"]);
-  await writeFile(join(folder, "coder.json"), secret.out, { mode: 0o600 });
 });
-afterAll(async () => {
-  await serving.stop();
-  await database[Symbol.asyncDispose]();
-  await rm(folder, { recursive: true });
-});
-
-async function remit(args: readonly string[], answers?: string) {
-  const around = testSurroundings({ cwd: folder, env: { HOME: folder }, ...(answers === undefined ? {} : { answers }) });
-  const exit = await runCommandLine(args, around);
-  return { exit, out: around.out(), err: around.err() };
-}
+afterAll(() => served.stop());
 
 /** What a coding agent would start for one event. */
 async function hook(client: string, event: unknown, ...args: string[]) {
   const text = typeof event === "string" ? event : JSON.stringify(event);
-  const { exit, out, err } = await remit(["hook", client, "--credentials", join(folder, "coder.json"), ...args], text);
+  const { exit, out, err } = await served.remit(["hook", client, "--credentials", served.credentials, ...args], text);
   return { exit, err, said: out === "" ? null : (JSON.parse(out) as Record<string, unknown>) };
 }
 
@@ -212,11 +154,11 @@ describe("Claude Code", () => {
     const first = await push();
     expect(first).toEqual({ decision: "deny", reason: expect.stringContaining("maintainers") as string });
     const approve = async () => {
-      const { items } = JSON.parse((await remit(["approvals", "list", "--context", "ben", "--json"])).out) as {
+      const { items } = JSON.parse((await served.remit(["approvals", "list", "--context", "ben", "--json"])).out) as {
         items: { id: string; digest: string }[];
       };
       const [{ id, digest } = { id: "", digest: "" }] = items;
-      expect((await remit(["approvals", "approve", id, "--digest", digest, "--context", "ben"])).exit).toBe(0);
+      expect((await served.remit(["approvals", "approve", id, "--digest", digest, "--context", "ben"])).exit).toBe(0);
     };
     await approve();
     expect(await push()).toMatchObject({ decision: "allow" });
@@ -234,14 +176,14 @@ describe("Claude Code", () => {
       expect(err).not.toBe("");
     }
     await writeFile(
-      join(folder, "elsewhere.json"),
-      (await readFile(join(folder, "coder.json"), "utf8")).replace(/127\.0\.0\.1:\d+/g, "127.0.0.1:9"),
+      join(served.folder, "elsewhere.json"),
+      (await readFile(served.credentials, "utf8")).replace(/127\.0\.0\.1:\d+/g, "127.0.0.1:9"),
       {
         mode: 0o600,
       },
     );
     const event = { session_id: "1", cwd: workspace, hook_event_name: "PreToolUse", tool_name: "Bash", tool_input: { command: "ls" } };
-    const { exit, said } = await hook("claude-code", event, "--credentials", join(folder, "elsewhere.json"));
+    const { exit, said } = await hook("claude-code", event, "--credentials", join(served.folder, "elsewhere.json"));
     expect({ exit, said }).toMatchObject({ exit: 2, said: { hookSpecificOutput: { permissionDecision: "deny" } } });
   });
 
@@ -299,13 +241,13 @@ describe("Cursor", () => {
 });
 
 test("what was decided is on the record, with what was known of the call", async () => {
-  const { out } = await remit(["audit", "query", "--type", "action-denied", "--context", "ada", "--json"]);
+  const { out } = await served.remit(["audit", "query", "--type", "action-denied", "--context", "ada", "--json"]);
   expect(out).toContain("coding__shell.run");
 });
 
 test("the settings to paste make each coding agent ask about everything", async () => {
   for (const client of ["claude-code", "codex", "cursor"]) {
-    const { out, err, exit } = await remit(["hook", client, "--settings", "--credentials", "/home/kim/my coder.json"]);
+    const { out, err, exit } = await served.remit(["hook", client, "--settings", "--credentials", "/home/kim/my coder.json"]);
     expect(exit).toBe(0);
     expect(err).toContain("Into ");
     expect(out).toContain(`remit hook ${client} --credentials '/home/kim/my coder.json'`);

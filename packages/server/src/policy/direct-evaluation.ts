@@ -114,7 +114,7 @@ function valueOf(json: CedarValueJson | undefined): Value | undefined {
   if (typeof json !== "object" || json === null) return unsure;
   // What Cedar would take for an entity, or for a value of an extension.
   if ("__entity" in json || "__extn" in json) return unsure;
-  return { record: json as Record<string, CedarValueJson> };
+  return { record: json };
 }
 
 function elementOf(json: CedarValueJson): Value | undefined {

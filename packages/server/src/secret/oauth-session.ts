@@ -54,6 +54,7 @@ export function upstreamUrl({ transport }: UpstreamSpec): URL | null {
     case "openapi":
       return transport.baseUrl === undefined ? null : new URL(transport.baseUrl);
     case "stdio":
+    case "hook":
       return null;
   }
 }
