@@ -1,6 +1,7 @@
 export * from "./action/action.ts";
 export * from "./approval/approval.ts";
 export * from "./decision/decision.ts";
+export * from "./decision/missing.ts";
 export * from "./error/error.ts";
 export * from "./error/problem.ts";
 export * from "./error/zod-issues.ts";

@@ -1,6 +1,7 @@
 export * from "./canonical/canonical-json.ts";
 export * from "./decision/policy-request.ts";
 export * from "./decision/verdict.ts";
+export * from "./decision/what-is-missing.ts";
 export * from "./identity/agent-scopes.ts";
 export * from "./identity/admission.ts";
 export * from "./identity/consent-choices.ts";

@@ -8,6 +8,7 @@ import { createActionPath } from "./action/action.pipeline.ts";
 import { crashAt } from "./action/crash-point.ts";
 import { createFollowedActions } from "./action/followed-actions.ts";
 import { createInFlight } from "./action/in-flight.ts";
+import { createMissingForCall } from "./action/missing-for-call.ts";
 import { createNormaliser } from "./action/normalise.ts";
 import { createRunActions } from "./action/run-actions.postgres.ts";
 import { createWaitingActions } from "./action/waiting-actions.postgres.ts";
@@ -352,6 +353,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       callers: identity.callers,
       publicUrl,
       now,
+      missing: createMissingForCall(deps),
       approvals: { answers, tasks },
     });
     control.onChange(async () => gateway.toolsChanged());

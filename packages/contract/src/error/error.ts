@@ -16,6 +16,7 @@ export const errorTable = {
   "link-invalid": { http: 401, rpc: -32001, exit: 4 },
   "link-used": { http: 401, rpc: -32001, exit: 4 },
   forbidden: { http: 403, rpc: -32003, exit: 4 },
+  "insufficient-scope": { http: 403, rpc: -32003, exit: 4 },
   // The action path says no.
   "unknown-tool": { http: 404, rpc: -32602, exit: 4 },
   "unknown-agent": { http: 403, rpc: -32003, exit: 4 },

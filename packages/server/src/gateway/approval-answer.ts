@@ -45,6 +45,8 @@ export type ApprovalAnswerDeps = {
 };
 
 const kind = "approval";
+/** The requests that may be answered with a request for input. */
+const mayAsk: ReadonlySet<string> = new Set(["tools/call", "resources/read", "prompts/get"]);
 const inputKey = "remit_approval";
 
 /** What a retry may bring along that is not the call itself. */
@@ -81,7 +83,7 @@ export function createApprovalAnswers(deps: ApprovalAnswerDeps): ApprovalAnswers
       if (followTasks && message.method === "tools/call") {
         return deps.tasks.create(outcome, asking.caller, { tool: toolOf(message), openUrls });
       }
-      if (!openUrls || (resumed !== null && (!resumed.goOn || resumed.round >= maxRounds))) return null;
+      if (!mayAsk.has(message.method) || !openUrls || (resumed !== null && (!resumed.goOn || resumed.round >= maxRounds))) return null;
       const ask = resumed === null;
       const { requestState, inputResponses } = message.params;
       const carried: Carried = {

@@ -1,6 +1,7 @@
 import type { Caller, JsonObject } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import { createFollowedActions } from "../action/followed-actions.ts";
+import { createMissingForCall } from "../action/missing-for-call.ts";
 import type { PathOverrides } from "../action/action-path.testing.ts";
 import { openTestActionPath } from "../action/action-path.testing.ts";
 import { createMasterKey } from "../keys/master-key.ts";
@@ -28,11 +29,18 @@ export async function openApprovalGateway(overrides: PathOverrides = {}, more: {
   const actions = createFollowedActions(deps);
   const tasks = createApprovalTasks({ states, used, actions, approvals, structured: () => true, now: deps.now, pollMs: 10 });
   const answers = createApprovalAnswers({ states, used, actions, tasks, holdMs: 2_000, ...more });
-  const other: Caller = { ...remit.caller, agent: "other-agent", tokenId: "tok_2" };
+  const missing = createMissingForCall(deps);
+  const other: Caller = {
+    ...remit.caller,
+    agent: "other-agent",
+    version: remit.registry().agents.get("other-agent")?.version ?? "",
+    tokenId: "tok_2",
+  };
   const callers: Record<string, Caller> = { good: remit.caller, renewed: { ...remit.caller, tokenId: "tok_3" }, other };
   const gateway = await openGateway(remit.registry(), remit.path, {
     registry: { current: () => remit.registry() },
     approvals: { answers, tasks },
+    missing,
     callers: {
       verify: async (token) => {
         const caller = callers[token];
@@ -45,6 +53,7 @@ export async function openApprovalGateway(overrides: PathOverrides = {}, more: {
     remit,
     url: `${gateway.url}/mcp`,
     states,
+    missing,
     /** The requests that wait, and a vote on the only one of them. */
     async vote(vote: "approve" | "deny" = "approve") {
       const [row] = await remit.database.query<{ id: string }>("SELECT id FROM approval WHERE state = 'pending'");

@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import type { ActionOutcome, InputRequired, JsonObject } from "@remit/contract";
+import type { ActionOutcome, InputRequired, JsonObject, Missing } from "@remit/contract";
 import { canonicalJson } from "@remit/core";
 import type { ActionPath, Attempt } from "../action/action-path.ts";
 import { rpcCodes } from "../mcp/mcp-protocol.ts";
@@ -36,7 +36,8 @@ export type ActionCall = {
 
 /** How a call went: an outcome, or that the client has to say something first. */
 export type Called =
-  | { type: "outcome"; outcome: ActionOutcome }
+  /** `missing`: what a refused call lacks. */
+  | { type: "outcome"; outcome: ActionOutcome; missing?: readonly Missing[] }
   | { type: "input"; input: InputRequired }
   /** It waits for a person, and the client is told so in a way of its own. */
   | { type: "waits"; result: JsonObject }

@@ -30,15 +30,18 @@ export function registerGateway(app: App, deps: GatewayRoutesDeps): Pick<Gateway
   const callers = new WeakMap<FastifyRequest, Caller>();
   const bodyLimit = deps.bodyLimit ?? 1024 * 1024;
 
+  function addressOf(request: FastifyRequest): string {
+    const { upstream } = request.params as { upstream?: string };
+    return upstream === undefined ? audience : `${audience}/${upstream}`;
+  }
+
   async function identify(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     // Before the body is read: a stranger's bytes are not worth parsing.
     try {
       callers.set(request, await deps.callers.verify(tokenOf(request), audience));
     } catch (error) {
       const challenge = challengeOf(request, toRemitError(error));
-      const { upstream } = request.params as { upstream?: string };
-      if (challenge !== null)
-        void reply.header("www-authenticate", wwwAuthenticate(upstream === undefined ? audience : `${audience}/${upstream}`, challenge));
+      if (challenge !== null) void reply.header("www-authenticate", wwwAuthenticate(addressOf(request), challenge));
       throw error;
     }
   }
@@ -64,6 +67,8 @@ export function registerGateway(app: App, deps: GatewayRoutesDeps): Pick<Gateway
       if (answered.status === 200 && answered.headers === undefined && prefersStream(request)) exchange.stream.open();
       if (!exchange.stream.isOpen()) {
         exchange.stream.end();
+        const { challenge } = answered;
+        if (challenge !== undefined) void reply.header("www-authenticate", wwwAuthenticate(addressOf(request), challenge));
         return send(reply, answered);
       }
       exchange.stream.end(answered.body ?? undefined);

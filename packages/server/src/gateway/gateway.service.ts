@@ -1,5 +1,7 @@
 import { errorTable, RemitError } from "@remit/contract";
 import type { ActionPath } from "../action/action-path.ts";
+import type { MissingForCall } from "../action/missing-for-call.ts";
+import type { Challenge } from "../identity/resource.ts";
 import { handshakeVersions, metaKeys, remitInfo, rpcCodes, supportedVersions } from "../mcp/mcp-protocol.ts";
 import type { RegistrySource } from "../registry/registry-source.ts";
 import type { ListMethod, Upstreams } from "../upstream/upstreams.ts";
@@ -26,6 +28,7 @@ import { serverCapabilities } from "./server-capabilities.ts";
 import type { Session, SessionLimits } from "./sessions.ts";
 import { createSessions, defaultSessionLimits } from "./sessions.ts";
 import { createSubscriptions } from "./subscriptions.ts";
+import { withStepUp } from "./step-up.ts";
 import { answerTaskRequest, taskMethods } from "./task-requests.ts";
 import { createToolCaller } from "./tool-call.ts";
 import { createToolEntries } from "./tool-entries.ts";
@@ -40,13 +43,15 @@ export type GatewayDeps = {
   now: () => Date;
   /** How calls that wait for a person are answered in the stateless revision; without, as in every other. */
   approvals?: { answers: ApprovalAnswers; tasks: ApprovalTasks };
+  /** What a refused call lacks; without, a refusal says less. */
+  missing?: MissingForCall;
   /** How many items one page of a list holds. Many clients never ask for a second page. */
   pageSize?: number;
   sessionLimits?: SessionLimits;
 };
 
 /** What goes back over HTTP. `body` is null where there is none. */
-export type Answer = { status: number; body: string | null; headers?: Record<string, string> };
+export type Answer = { status: number; body: string | null; headers?: Record<string, string>; challenge?: Challenge };
 
 /** The relay: one message in, one answer out, and what is told and asked between the two. */
 export type Gateway = {
@@ -82,7 +87,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const pageSize = deps.pageSize ?? 500;
   const held = createHeldCalls();
   const questions = createQuestions(path);
-  const call = createActionCaller({ path, questions, held, states: deps.states, inFlight, now, answers: deps.approvals?.answers });
+  const plain = createActionCaller({ path, questions, held, states: deps.states, inFlight, now, answers: deps.approvals?.answers });
+  const call = withStepUp(plain, deps.missing);
   const callTool = createToolCaller({ call, registry, entries });
   const callOperation = createOperationCaller(call);
   const lists = createUpstreamLists({ path, registry, upstreams, pageSize });
@@ -261,7 +267,8 @@ function success(message: RpcRequest, result: string): Answer {
 }
 
 function failure(refusal: Refusal, message: RpcRequest): Answer {
-  return { status: refusal.http, body: errorBody(refusal, message.id) };
+  const { http: status, challenge } = refusal;
+  return { status, body: errorBody(refusal, message.id), ...(challenge === undefined ? {} : { challenge }) };
 }
 
 function setLevel(message: RpcRequest, session: Session | null): string | Refusal {

@@ -1,4 +1,4 @@
-import type { ActionOutcome, JsonObject } from "@remit/contract";
+import type { ActionOutcome, JsonObject, Missing } from "@remit/contract";
 import { errorTable, operationOfMethod, qualifiedToolName } from "@remit/contract";
 import { rpcCodes } from "../mcp/mcp-protocol.ts";
 import type { ActionCaller } from "./call-action.ts";
@@ -32,7 +32,7 @@ export function createOperationCaller(call: ActionCaller): OperationCaller {
     if (called.type === "refusal") return called;
     if (called.type === "waits") return markedJson(called.result);
     if (called.type === "input") return resultJson({ ...called.input }, client.stateless, "input_required");
-    if (called.outcome.type !== "succeeded") return refuseOutcome(called.outcome, client.stateless);
+    if (called.outcome.type !== "succeeded") return refuseOutcome(called.outcome, client.stateless, called.missing);
     const { result: outcome, actionId } = called.outcome;
     const shared = exchange.address.upstream === null;
     const result = shared ? sharedResult(upstream, outcome.structuredContent ?? {}) : { ...outcome.structuredContent };
@@ -43,16 +43,21 @@ export function createOperationCaller(call: ActionCaller): OperationCaller {
 }
 
 /** What did not happen, as an error: these results have no place in which to say it. */
-export function refuseOutcome(outcome: Exclude<ActionOutcome, { type: "succeeded" }>, stateless: boolean): Refusal {
+export function refuseOutcome(
+  outcome: Exclude<ActionOutcome, { type: "succeeded" }>,
+  stateless: boolean,
+  missing: readonly Missing[] = [],
+): Refusal {
   if (outcome.type === "failed" && outcome.fault !== undefined) return refuseFault(outcome.fault, stateless);
-  const said = resultOf(outcome, false).content[0]?.["text"];
+  const said = resultOf(outcome, false, missing).content[0]?.["text"];
   const text = typeof said === "string" ? said : outcome.reason;
   const { type, actionId, reason } = outcome;
   if (outcome.type === "waiting") {
     const { approvalId, link, expiresAt, teams } = outcome;
     return refuse(200, errorTable["approval-pending"].rpc, text, { type, actionId, reason, approvalId, link, expiresAt, teams });
   }
-  return refuse(200, errorTable[outcome.code].rpc, text, { type, code: outcome.code, actionId, reason });
+  const lacks = missing.length === 0 ? {} : { missing: missing.map((one) => ({ ...one })) };
+  return refuse(200, errorTable[outcome.code].rpc, text, { type, code: outcome.code, actionId, reason, ...lacks });
 }
 
 const maxNameLength = 8_192;

@@ -1,4 +1,4 @@
-import type { ActionOutcome, ErrorCode, JsonObject, ToolResult } from "@remit/contract";
+import type { ActionOutcome, ErrorCode, JsonObject, Missing, ToolResult } from "@remit/contract";
 
 /**
  * What a client is given for an outcome, as a `CallToolResult`.
@@ -9,8 +9,9 @@ import type { ActionOutcome, ErrorCode, JsonObject, ToolResult } from "@remit/co
  *
  * @param structured whether the outcome may be given as structured content too: never for a tool with an output schema, because
  *   clients check structured content against it even in error results. `_meta["remit/outcome"]` always has it.
+ * @param missing what a refused call lacks
  */
-export function resultOf(outcome: ActionOutcome, structured: boolean): ToolResult {
+export function resultOf(outcome: ActionOutcome, structured: boolean, missing: readonly Missing[] = []): ToolResult {
   switch (outcome.type) {
     case "succeeded":
       return { ...outcome.result, _meta: { ...foreignMeta(outcome.result._meta), "remit/action": outcome.actionId } };
@@ -24,8 +25,17 @@ export function resultOf(outcome: ActionOutcome, structured: boolean): ToolResul
     }
     case "denied": {
       const { actionId, code, reason, policies } = outcome;
-      const text = `Refused by Remit: ${sentence(reason)} (${code}) ${denialAdvice[code] ?? finalDenial}`;
-      return unsuccessful(text, { type: "denied", code, reason, actionId, policies }, structured);
+      const lacks = missing.length === 0 ? "" : ` Missing: ${missing.map(missingWords).join("; ")}.`;
+      const text = `Refused by Remit: ${sentence(reason)} (${code})${lacks} ${denialAdvice[code] ?? finalDenial}`;
+      const told = {
+        type: "denied",
+        code,
+        reason,
+        actionId,
+        policies,
+        ...(lacks === "" ? {} : { missing: missing.map((one) => ({ ...one })) }),
+      };
+      return unsuccessful(text, told, structured);
     }
     case "waiting": {
       const { actionId, approvalId, link, expiresAt, teams, reason } = outcome;
@@ -40,6 +50,19 @@ export function resultOf(outcome: ActionOutcome, structured: boolean): ToolResul
         structured,
       );
     }
+  }
+}
+
+function missingWords(missing: Missing): string {
+  switch (missing.type) {
+    case "tier":
+      return `tier ${missing.needs} (the agent has ${missing.has}), which is for the people who answer for it to raise`;
+    case "grant":
+      return `a grant in one of ${missing.policies.join(", ")}, which is for people to write`;
+    case "scope":
+      return `a token with the scope ${missing.scopes.join(" ")}`;
+    case "approval":
+      return `then, approval by ${missing.teams.join(" and ")}`;
   }
 }
 

@@ -1,12 +1,13 @@
 import type { Json, RemitError } from "@remit/contract";
 import { errorTable } from "@remit/contract";
+import type { Challenge } from "../identity/resource.ts";
 import { rpcCodes, supportedVersions } from "../mcp/mcp-protocol.ts";
 
 /** The id of a request, as JSON-RPC has it. */
 export type RpcId = string | number;
 
-/** A message that is answered with an error of the protocol: nothing was attempted. */
-export type Refusal = { type: "refusal"; http: number; code: number; message: string; data?: Json };
+/** A message that is answered with an error of the protocol. `challenge`: what the client's token lacks. */
+export type Refusal = { type: "refusal"; http: number; code: number; message: string; data?: Json; challenge?: Challenge };
 
 export function refuse(http: number, code: number, message: string, data?: Json): Refusal {
   return { type: "refusal", http, code, message, ...(data === undefined ? {} : { data }) };

@@ -50,7 +50,7 @@ export function createToolCaller(deps: { call: ActionCaller; registry: RegistryS
     const { outcome } = called;
     const refusal = refusalOf(outcome, name, client.stateless);
     if (refusal !== null) return refusal;
-    const result: JsonObject = { ...resultOf(outcome, registered !== null && registered.pin?.outputSchema === null) };
+    const result: JsonObject = { ...resultOf(outcome, registered !== null && registered.pin?.outputSchema === null, called.missing) };
     if (address.upstream === null && own !== null) {
       result["content"] = (result["content"] as JsonObject[]).map((block) => sharedContent(own.upstream, block));
     }
