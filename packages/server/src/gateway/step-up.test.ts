@@ -48,7 +48,7 @@ test("[CTL-04][CTL-39] a token narrower than its agent is challenged for every s
   });
   expect(json.error.message).toContain("support-lead");
   // The attempt is recorded as any other.
-  const entries = await opened.remit.entries(String(json.error.data["actionId"]));
+  const entries = await opened.remit.entries((json.error.data as { actionId: string }).actionId);
   expect(entries.map(({ type }) => type)).toEqual(["action-denied"]);
 });
 
