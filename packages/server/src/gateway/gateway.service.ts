@@ -141,7 +141,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   async function answerTask(message: RpcRequest, _client: ClientSide, exchange: Exchange): Promise<string | Refusal> {
     if (deps.approvals === undefined) return unknownMethod(message, true);
     const answer = await answerTaskRequest(deps.approvals.tasks, message, exchange);
-    return answer["type"] === "refusal" ? (answer as Refusal) : markedJson(answer);
+    return answer.type === "refusal" ? answer : markedJson(answer.result);
   }
 
   function discover({ caller, address }: Exchange): string {

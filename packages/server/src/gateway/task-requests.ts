@@ -16,7 +16,7 @@ export async function answerTaskRequest(
   tasks: ApprovalTasks,
   message: RpcRequest,
   { caller, headers }: { caller: Caller; headers: Headers },
-): Promise<JsonObject | Refusal> {
+): Promise<{ type: "answer"; result: JsonObject } | Refusal> {
   if (!abilitiesOf(message).followTasks) {
     return refuse(400, rpcCodes.missingCapability, `Missing required client capability: ${tasksExtension}`, {
       requiredCapabilities: { extensions: { [tasksExtension]: {} } },
@@ -26,11 +26,11 @@ export async function answerTaskRequest(
   if (typeof taskId !== "string") return refuse(200, rpcCodes.invalidParams, "Invalid params: taskId must be text");
   const named = headers["mcp-name"];
   if (typeof named !== "string" || decodeHeaderValue(named) !== taskId) return refuseHeader("Mcp-Name does not name the task of the body");
-  const answer =
+  const result =
     message.method === "tasks/get"
       ? await tasks.get(taskId, caller)
       : message.method === "tasks/update"
         ? await tasks.update(taskId, caller, inputResponses)
         : await tasks.cancel(taskId, caller);
-  return answer ?? refuse(200, rpcCodes.invalidParams, "Unknown task");
+  return result === null ? refuse(200, rpcCodes.invalidParams, "Unknown task") : { type: "answer", result };
 }
