@@ -73,6 +73,8 @@ export const toolDifferenceSchema = z.object({
   offeredDigest: digestSchema.nullable(),
   /** Why what is offered cannot be accepted, or null. */
   refusal: z.string().nullable(),
+  /** Why it should be looked at closely before it is accepted: something in it reads like instructions to a model. Null: nothing does. */
+  suspicion: z.string().nullable(),
   description: z.array(textChangeSchema),
   inputSchema: z.array(textChangeSchema),
   outputSchema: z.array(textChangeSchema),

@@ -32,6 +32,19 @@ export function showHidden(text: string): string {
   return shown + text.slice(from);
 }
 
+/**
+ * Characters that no honest result needs, and that carry text which only a model reads, or turn around what a person reads: tags
+ * (but for those of a flag), bidirectional overrides and isolates, interlinear annotation, terminal controls. Joiners, direction
+ * marks and soft hyphens are left: languages are spelled with them.
+ */
+const smuggling =
+  /(?<!\u{1F3F4}[\u{E0020}-\u{E007E}]{0,6})[\u{E0000}-\u{E007F}]|[\u{E0100}-\u{E01EF}\u202A-\u202E\u2066-\u2069\uFFF9-\uFFFB\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F]/gu;
+
+/** The text with every such character written as `\u{…}`; the same text where there is none. */
+export function showSmuggled(text: string): string {
+  return text.replace(smuggling, (character) => `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`);
+}
+
 /** `U+200B`. */
 export function codePointName(codePoint: number): string {
   return `U+${codePoint.toString(16).toUpperCase().padStart(4, "0")}`;

@@ -2,6 +2,7 @@ import type { JsonObject, ToolSpec } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import { canonicalJson } from "../canonical/canonical-json.ts";
 import { codePointName, hiddenCharacters } from "./hidden-characters.ts";
+import { instructionLike } from "./instruction-like.ts";
 import type { PinnedTool } from "./compose-registry.ts";
 import type { ToolPin } from "./registry.ts";
 import { pinDigest } from "./version-digest.ts";
@@ -24,6 +25,18 @@ export function pinnedTool({ pin, offered, refusal }: ToolHead): PinnedTool {
   if (refusal !== null) return { pin, state: "changed" };
   if (offered === null) return { pin, state: "missing" };
   return { pin, state: pin?.digest === offered.digest ? "accepted" : "changed" };
+}
+
+/**
+ * Why a person has to look at what a tool says before anybody may call it, or null: something in it speaks to models. Unlike a
+ * refusal, a person may find it harmless and accept it.
+ */
+export function suspicionOf(tool: string, { description, inputSchema, outputSchema }: Omit<ToolPin, "digest">): string | null {
+  for (const text of [tool, description, ...texts(inputSchema), ...texts(outputSchema)]) {
+    const found = instructionLike(text);
+    if (found !== null) return `it reads like instructions to a model, for ${found.rule}: "${found.quote}"`;
+  }
+  return null;
 }
 
 /** Larger than any description that a person would read before accepting it. */

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { ErrorCode, Json, JsonObject, Obligation, ToolResult } from "@remit/contract";
 import { redact, redactedText, valueAt, type ToolPin } from "@remit/core";
 import type { Normaliser } from "./normalise.ts";
+import { shownResult } from "./shown-result.ts";
 
 /** A result as the caller may see it, and what is wrong with it, if anything. */
 export type CheckedResult = { result: ToolResult; problem: { code: ErrorCode; reason: string } | null };
@@ -10,9 +11,10 @@ export type CheckedResult = { result: ToolResult; problem: { code: ErrorCode; re
  * Holds a tool's result to its pinned output schema and to the obligations of the decision. What is redacted is redacted before
  * anything is recorded or returned; a result that breaks its contract is withheld.
  */
-export function checkResult(normaliser: Normaliser, pin: ToolPin, obligations: readonly Obligation[], result: ToolResult): CheckedResult {
+export function checkResult(normaliser: Normaliser, pin: ToolPin, obligations: readonly Obligation[], given: ToolResult): CheckedResult {
   // Nothing is done yet: what is asked first is an action of its own.
-  if (result.inputRequired !== undefined) return { result, problem: null };
+  if (given.inputRequired !== undefined) return { result: given, problem: null };
+  const result = shownResult(given);
   const pointers = obligations.flatMap((obligation) => (obligation.type === "redact" ? obligation.pointers : []));
   const seen = pointers.length === 0 ? result : redactResult(result, pointers);
   // What it says may be personal: it stands in the sealed result and not in the entry.

@@ -9,6 +9,7 @@ import {
   planChanges,
   readOffer,
   specDigest,
+  suspicionOf,
   unknownTool,
 } from "@remit/core";
 import type { AssetDocument, Registry, RegistryDocuments, ToolHead } from "@remit/core";
@@ -115,7 +116,11 @@ function headsOf(tools: readonly ToolDocument[], before: LoadedRegistry | null, 
       warnings.push(issueAt(place, "/upstream", `${offered}: ${consequence}`));
     } else {
       const head = headFrom(spec.name, known, offered);
-      if (head.pin === null) {
+      const suspicion = head.pin === null && head.offered !== null ? suspicionOf(spec.name, head.offered) : null;
+      if (suspicion !== null && head.refusal === null) {
+        const consequence = `nobody can call ${name} until a person has looked at it and accepted it, with remit tools diff and remit tools accept`;
+        warnings.push(issueAt(place, "/name", `${suspicion}; ${consequence}`));
+      } else if (head.pin === null) {
         const fault =
           head.refusal === null
             ? `${spec.upstream} offers no tool "${spec.name}"${didYouMean(
@@ -136,10 +141,16 @@ function headsOf(tools: readonly ToolDocument[], before: LoadedRegistry | null, 
   return { heads, issues, warnings };
 }
 
-/** What is known of a tool after its upstream was asked. The first time that it is seen, it is pinned, unless nothing may be. */
+/**
+ * What is known of a tool after its upstream was asked. The first time that it is seen, it is pinned, unless nothing may be, or
+ * somebody should look at it first.
+ */
 function headFrom(name: string, known: ToolHead, offered: readonly OfferedTool[]): ToolHead {
   const head = { pin: known.pin, ...findOffer(name, offered) };
-  return head.pin === null && head.refusal === null ? { ...head, pin: head.offered } : head;
+  if (head.pin !== null || head.refusal !== null || head.offered === null) return head;
+  // What an operation of the protocol says is ours.
+  if (!isReservedToolName(name) && suspicionOf(name, head.offered) !== null) return head;
+  return { ...head, pin: head.offered };
 }
 
 /** What an upstream says of one tool. */

@@ -1,6 +1,6 @@
 import type { Json, JsonObject, TextChange, ToolDifference } from "@remit/contract";
 import { isReservedToolName, qualifiedToolName, reservedToolPrefix } from "@remit/contract";
-import { asJson, readOffer, showHidden, pinnedTool } from "@remit/core";
+import { asJson, readOffer, showHidden, suspicionOf, pinnedTool } from "@remit/core";
 import type { Registry, ToolHead } from "@remit/core";
 import type { OfferedTool } from "../upstream/upstreams.ts";
 import { hashText } from "./registry-hash.ts";
@@ -37,6 +37,7 @@ function describe(tool: string, state: ToolDifference["state"], { pin, offered, 
     acceptedDigest: pin?.digest ?? null,
     offeredDigest: refusal === null ? (offered?.digest ?? null) : null,
     refusal,
+    suspicion: offered === null ? null : suspicionOf(tool.slice(tool.indexOf("__") + 2), offered),
   };
   return { ...difference, ...parts, text: terminalText(difference, parts) };
 }
@@ -49,9 +50,13 @@ const stateWords: Record<ToolDifference["state"], string> = {
 
 type Parts = Pick<ToolDifference, "description" | "inputSchema" | "outputSchema">;
 
-function terminalText({ tool, state, refusal }: Pick<ToolDifference, "tool" | "state" | "refusal">, parts: Parts): string {
+function terminalText(
+  { tool, state, refusal, suspicion }: Pick<ToolDifference, "tool" | "state" | "refusal" | "suspicion">,
+  parts: Parts,
+): string {
   const lines = [`${tool}  ${stateWords[state]}`];
   if (refusal !== null) lines.push(`  cannot be accepted: ${refusal}`);
+  if (suspicion !== null) lines.push(`  LOOK CLOSELY: ${shown(suspicion)}`);
   if (state !== "missing") {
     for (const [title, changes] of [
       ["description", parts.description],
