@@ -46,6 +46,16 @@ export const commands: readonly Entry[] = [
     load: async () => (await import("../secret/connect.command.ts")).defineConnect,
   },
   {
+    name: "upstreams",
+    summary: "how the servers and APIs behind Remit are",
+    load: async () => (await import("../upstream/upstreams.command.ts")).defineUpstreams,
+  },
+  {
+    name: "openapi",
+    summary: "make tools of an HTTP API",
+    load: async () => (await import("../openapi/openapi.command.ts")).defineOpenApi,
+  },
+  {
     name: "policy",
     summary: "lint, test and question policies",
     load: async () => (await import("../policy/policy.command.ts")).definePolicy,
@@ -77,6 +87,11 @@ export const commands: readonly Entry[] = [
     name: "safe-mode",
     summary: "let agents read, and nothing else",
     load: async () => (await import("../halt/halt.command.ts")).defineSafeMode,
+  },
+  {
+    name: "fault",
+    summary: "break upstreams on purpose, for a while",
+    load: async () => (await import("../fault/fault.command.ts")).defineFault,
   },
   {
     name: "audit",

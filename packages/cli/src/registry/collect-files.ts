@@ -5,6 +5,7 @@ import type { Issue } from "@remit/contract";
 
 const folders = new Set([
   "agents",
+  "credentials",
   "environments",
   "parties",
   "policies",
