@@ -178,6 +178,12 @@ export const requirements: readonly Requirement[] = [
     level: "N",
   },
   {
+    id: "CTL-38",
+    capability: "API-first design, gateway composition",
+    promise: "An HTTP API that OpenAPI describes becomes tools that are governed like any other, from a file or an address, once a person has confirmed what was guessed.",
+    level: "N",
+  },
+  {
     id: "CTL-39",
     capability: "MCP interoperability",
     promise: "Official MCP clients of each protocol era reach upstreams of each era, over stdio and Streamable HTTP.",
@@ -208,9 +214,21 @@ export const requirements: readonly Requirement[] = [
     level: "N",
   },
   {
+    id: "RUN-14",
+    capability: "Deterministic retries, explicit retry semantics, timeouts",
+    promise: "A call is made again only where the tool says that twice is no more than once, for failures that pass, within its deadline; every attempt is recorded.",
+    level: "N",
+  },
+  {
     id: "RUN-15",
     capability: "Backpressure",
-    promise: "A full queue refuses with a reason and takes more as soon as work is done.",
+    promise: "A full queue, and an upstream with too many calls, refuses with a reason and takes more as soon as work is done.",
+    level: "N",
+  },
+  {
+    id: "RUN-19",
+    capability: "Circuit breakers and bulkheads",
+    promise: "An upstream or a tool that hangs, dies or is flooded holds up no other; what keeps failing is not called for a while, and says until when.",
     level: "N",
   },
   {
@@ -320,6 +338,18 @@ export const requirements: readonly Requirement[] = [
     id: "SAF-02",
     capability: "Safe-mode fallback",
     promise: "In safe mode only what reads goes through.",
+    level: "N",
+  },
+  {
+    id: "SAF-10",
+    capability: "Game days",
+    promise: "Faults are injected into named environments for a while, in production by two people, and every action that met one says so in the ledger.",
+    level: "N",
+  },
+  {
+    id: "SAF-11",
+    capability: "Chaos testing",
+    promise: "An injected fault meets breaker, retries, checks and records as a real one would, on every server.",
     level: "N",
   },
   {

@@ -172,7 +172,7 @@ describe("[CTL-21] timeouts, cancellation, concurrency", () => {
     await expect(fleet.call(callOf("up", "echo", { text: "x" }, AbortSignal.abort()))).rejects.toMatchObject({ code: "cancelled" });
   });
 
-  test("more calls than places wait, more than may wait are refused", async () => {
+  test("[RUN-15] more calls than places wait, more than may wait are refused", async () => {
     await using fleet = openFleet([fixtureSpec("up", "fixture-server", [], { concurrency: 1 })]);
     await fleet.offered("up");
     const aborting = new AbortController();
