@@ -1,57 +1,127 @@
 /**
- * What a relay costs: processor time per call and latency, of every target in one interleaved run. `--json` prints the report as JSON.
+ * What a relay costs: processor time per call, latency and memory, of every target in one interleaved run; what each of Remit's stages
+ * costs; and how that grows. `--quick`: a short run. `--json`: the report as JSON. `soak [calls]`: whether memory stays flat.
  * Reads /proc, so it runs on Linux only.
  */
 import { measureCpu, measureLatency, warmUp } from "./measure.ts";
 import type { Measured } from "./measure.ts";
 import { machine, rowOf, textOf, versions } from "./report.ts";
-import type { Report } from "./report.ts";
-import { startDirectHttp, startDirectStdio } from "./targets/direct.ts";
+import type { Report, Row } from "./report.ts";
+import { stages } from "./servers/replaced-parts.ts";
+import { soak } from "./soak.ts";
+import { startDirectHttp, startDirectStdio, startSdkHandler } from "./targets/direct.ts";
 import { startMcpProxy } from "./targets/mcp-proxy.ts";
 import { startRemit } from "./targets/remit.ts";
+import type { RemitAgent } from "./targets/remit.ts";
+import { startSupergateway } from "./targets/supergateway.ts";
 import type { Target } from "./targets/target.ts";
-
-const settings = {
-  warmUp: { calls: 1_000, concurrency: 4 },
-  cpu: { rounds: 4, calls: 1_000, concurrencies: [4, 32], settleMs: 300 },
-  latency: { callsPerTarget: 300, everyMs: 20 },
-};
-
-const starters: (() => Promise<Target | Target[]>)[] = [
-  startDirectStdio,
-  startDirectHttp,
-  () => startMcpProxy("mcp-proxy", []),
-  () => startMcpProxy("mcp-proxy, no event store", ["--no-eventStore"]),
-  startRemit,
-];
+import { startTraceSink } from "./targets/trace-sink.ts";
 
 if (process.platform !== "linux") throw new Error("the bench reads /proc, which only Linux has");
-const json = process.argv.includes("--json");
+const words = process.argv.slice(2);
+const json = words.includes("--json");
+const quick = words.includes("--quick");
 const say = (text: string) => process.stderr.write(`${text}\n`);
 
-const targets: Target[] = [];
-try {
-  for (const start of starters) {
-    for (const target of [await start()].flat()) {
-      targets.push(target);
-      say(`started ${target.name}`);
+const settings = quick
+  ? {
+      warmUp: { calls: 300, concurrency: 8 },
+      peers: { rounds: 2, calls: 300, concurrencies: [4, 32], settleMs: 150 },
+      parts: { rounds: 2, calls: 300, concurrencies: [16], settleMs: 150 },
+      latency: { callsPerTarget: 50, everyMs: 20 },
     }
-  }
-  const measured = new Map<Target, Measured>(targets.map((target) => [target, { cpu: new Map(), latencies: [], errors: 0 }]));
-  say("warming up");
-  await warmUp(targets, settings.warmUp.calls, settings.warmUp.concurrency);
-  say("measuring processor time");
-  await measureCpu(targets, measured, settings.cpu);
-  say("measuring latency");
-  await measureLatency(targets, measured, settings.latency);
-  const report: Report = {
+  : {
+      warmUp: { calls: 1_000, concurrency: 8 },
+      peers: { rounds: 4, calls: 1_000, concurrencies: [1, 4, 16, 32, 256], settleMs: 300 },
+      parts: { rounds: 4, calls: 1_000, concurrencies: [16], settleMs: 300 },
+      latency: { callsPerTarget: 300, everyMs: 20 },
+    };
+
+const whole: RemitAgent = { name: "governed", title: "Remit", cap: true };
+
+async function compare(): Promise<Report> {
+  const sink = await startTraceSink();
+  const rows = await measured(
+    [
+      startDirectStdio,
+      startDirectHttp,
+      startSdkHandler,
+      () => startMcpProxy("mcp-proxy", []),
+      () => startMcpProxy("mcp-proxy, no event store", ["--no-eventStore"]),
+      startSupergateway,
+      () => startRemit({ agents: [whole, { name: "uncapped", title: "Remit, without a cap", cap: false }] }),
+      () => startRemit({ agents: [{ ...whole, title: "Remit, exporting traces" }], environment: sink.environment }),
+    ],
+    settings.peers,
+    true,
+  );
+  await sink.stop();
+  const without = Object.entries(stages).map(([name, title]): RemitAgent => ({ name, title: `without ${title}`, cap: true }));
+  const ownCap: RemitAgent = { name: "uncapped", title: "without a cap (the budget)", cap: false };
+  const parts = await measured(
+    [() => startRemit({ agents: [{ ...whole, title: "all stages" }, ownCap, ...without], replaced: true })],
+    settings.parts,
+    false,
+  );
+  const sizes = [10, 100, 1_000].map((policies): RemitAgent => ({
+    ...whole,
+    name: `policies-${policies}`,
+    title: `${policies} policies`,
+    policies,
+  }));
+  const many: RemitAgent = { ...whole, name: "many", title: "5 policies, an upstream of 200 tools", tool: "many__echo" };
+  const one: RemitAgent = { ...whole, title: "5 policies, an upstream of 1 tool" };
+  const scale = await measured([() => startRemit({ agents: [one, many, ...sizes] })], settings.parts, false);
+  return {
     at: new Date().toISOString(),
     machine: machine(),
-    versions: Object.assign(versions(["mcp-proxy", "@modelcontextprotocol/server"]), ...targets.map((target) => target.versions)),
+    versions: Object.assign(versions(["mcp-proxy", "supergateway", "@modelcontextprotocol/server"]), ...rows.versions),
     settings,
-    rows: [...measured].map(([target, result]) => rowOf(target.name, result)),
+    rows: rows.rows,
+    stages: parts.rows,
+    scale: scale.rows,
   };
+}
+
+type Starter = () => Promise<Target | Target[]>;
+
+/** Starts targets, measures them in turn, and stops them. */
+async function measured(
+  starters: readonly Starter[],
+  cpu: typeof settings.peers,
+  withLatency: boolean,
+): Promise<{ rows: Row[]; versions: Record<string, string>[] }> {
+  const targets: Target[] = [];
+  try {
+    for (const start of starters) {
+      for (const target of [await start()].flat()) {
+        targets.push(target);
+        say(`started ${target.name}`);
+      }
+    }
+    const found = new Map<Target, Measured>(targets.map((target) => [target, { cpu: new Map(), latencies: [], errors: 0 }]));
+    say("warming up");
+    await warmUp(targets, settings.warmUp.calls, settings.warmUp.concurrency);
+    say("measuring processor time");
+    await measureCpu(targets, found, cpu);
+    if (withLatency) {
+      say("measuring latency");
+      await measureLatency(targets, found, settings.latency);
+    }
+    return {
+      rows: [...found].map(([target, result]) => rowOf(target.name, result, target.memory())),
+      versions: targets.map((target) => target.versions ?? {}),
+    };
+  } finally {
+    await Promise.all(targets.map((target) => target.stop()));
+  }
+}
+
+if (words[0] === "soak") {
+  const calls = Number(words.find((word) => /^\d+$/.test(word)) ?? 200_000);
+  const isFlat = await soak({ calls, json, say });
+  process.exitCode = isFlat ? 0 : 1;
+} else {
+  const report = await compare();
   process.stdout.write(`${json ? JSON.stringify(report, null, 2) : textOf(report)}\n`);
-} finally {
-  await Promise.all(targets.map((target) => target.stop()));
 }

@@ -1,8 +1,8 @@
 import type { CpuTime } from "./process-tree.ts";
 import type { Target } from "./targets/target.ts";
 
-/** Processor time for one call, of one round. Milliseconds. */
-export type CpuPerCall = CpuTime;
+/** Processor time for one call, of one round, in milliseconds; and how many were answered in a second of it. */
+export type CpuPerCall = CpuTime & { callsPerSecond: number };
 
 /** `cpu`: the rounds, by how many calls were made at a time. */
 export type Measured = { cpu: Map<number, CpuPerCall[]>; latencies: number[]; errors: number };
@@ -15,7 +15,7 @@ function nextText(): string {
 }
 
 /** Calls back to back, so many at a time, and counts what the whole process tree has used. */
-async function load(target: Target, calls: number, concurrency: number): Promise<number> {
+export async function load(target: Target, calls: number, concurrency: number): Promise<number> {
   let left = calls;
   let errors = 0;
   async function worker(): Promise<void> {
@@ -42,13 +42,16 @@ export async function measureCpu(
       const result = measured.get(target);
       if (result === undefined) continue;
       const before = target.cpuTime();
+      const begun = performance.now();
       result.errors += await load(target, options.calls, concurrency);
+      const callsPerSecond = (options.calls * 1_000) / (performance.now() - begun);
       // What a target does after it has answered (batches, checkpoints) belongs to the calls too.
       await new Promise((resolve) => setTimeout(resolve, options.settleMs));
       const after = target.cpuTime();
       const rounds = result.cpu.get(concurrency) ?? [];
       result.cpu.set(concurrency, rounds);
-      rounds.push({ own: (after.own - before.own) / options.calls, postgres: (after.postgres - before.postgres) / options.calls });
+      const perCall = (kind: keyof CpuTime): number => (after[kind] - before[kind]) / options.calls;
+      rounds.push({ own: perCall("own"), postgres: perCall("postgres"), callsPerSecond });
     }
   }
 }

@@ -8,24 +8,47 @@ const msPerTick = 10;
 
 type Stat = { pid: number; parent: number; name: string; ticks: number };
 
-/**
- * Processor time of a process and everything below it, PostgreSQL apart: user and system time, and that of children already gone.
- * @param extra further roots, for what has been started outside of the tree
- */
-export function cpuTimeOfTree(root: number, extra: readonly number[] = []): CpuTime {
+/** Megabytes. `own`: the sum of the processes' peaks. `postgres`: what it holds now, what its processes share counted once. */
+export type Memory = { own: number; postgres: number };
+
+/** Processor time of a process and everything below it, PostgreSQL apart: user and system time, and that of children already gone. */
+export function cpuTimeOfTree(root: number): CpuTime {
+  const time: CpuTime = { own: 0, postgres: 0 };
+  for (const stat of treeOf(root)) time[kindOf(stat)] += stat.ticks * msPerTick;
+  return time;
+}
+
+export function memoryOfTree(root: number): Memory {
+  const memory: Memory = { own: 0, postgres: 0 };
+  for (const stat of treeOf(root)) {
+    const kind = kindOf(stat);
+    memory[kind] += kind === "own" ? kilobytes(stat.pid, "status", "VmHWM") : kilobytes(stat.pid, "smaps_rollup", "Pss");
+  }
+  return { own: Math.round(memory.own / 1024), postgres: Math.round(memory.postgres / 1024) };
+}
+
+function kindOf({ name }: Stat): "own" | "postgres" {
+  return name.startsWith("postgres") ? "postgres" : "own";
+}
+
+function kilobytes(pid: number, file: string, field: string): number {
+  try {
+    return Number(new RegExp(`^${field}:\\s*(\\d+) kB`, "m").exec(readFileSync(`/proc/${pid}/${file}`, "utf8"))?.[1] ?? 0);
+  } catch {
+    return 0;
+  }
+}
+
+function treeOf(root: number): Stat[] {
   const all = readStats();
   const children = Map.groupBy(all, (stat) => stat.parent);
-  const byId = new Map(all.map((stat) => [stat.pid, stat]));
-  const time: CpuTime = { own: 0, postgres: 0 };
-  const seen = new Set<number>();
-  const open = [root, ...extra].map((pid) => byId.get(pid)).filter((stat) => stat !== undefined);
+  const tree: Stat[] = [];
+  const open = all.filter((stat) => stat.pid === root);
   for (let stat = open.pop(); stat !== undefined; stat = open.pop()) {
-    if (seen.has(stat.pid)) continue;
-    seen.add(stat.pid);
-    time[stat.name.startsWith("postgres") ? "postgres" : "own"] += stat.ticks * msPerTick;
+    tree.push(stat);
     open.push(...(children.get(stat.pid) ?? []));
   }
-  return time;
+  return tree;
 }
 
 function readStats(): Stat[] {

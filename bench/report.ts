@@ -1,17 +1,20 @@
 import { readFileSync } from "node:fs";
 import { cpus, loadavg, release, totalmem } from "node:os";
 import type { CpuPerCall, Measured } from "./measure.ts";
+import type { Memory } from "./process-tree.ts";
 import { quantile } from "./statistics.ts";
 import { tableOf } from "./table.ts";
 
 /** Milliseconds for one call: of the target's own processes, of its PostgreSQL, and of both. Medians of the rounds. */
-export type CpuRow = { together: number; min: number; max: number; own: number; postgres: number };
+export type CpuRow = { together: number; min: number; max: number; own: number; postgres: number; callsPerSecond: number };
 
 export type Row = {
   target: string;
   /** By how many calls were made at a time. */
   cpuMs: Record<number, CpuRow>;
-  latencyMs: { p50: number; p99: number; samples: number };
+  /** Null: not measured for this row. */
+  latencyMs: { p50: number; p99: number; samples: number } | null;
+  memoryMb: Memory;
   errors: number;
 };
 
@@ -20,14 +23,23 @@ export type Report = {
   machine: Record<string, string | number>;
   versions: Record<string, string>;
   settings: object;
+  /** Side by side: what lies between a client and the same tool. */
   rows: Row[];
+  /** One Remit, a stage left out in each row. */
+  stages: Row[];
+  /** One Remit, with more to know in each row. */
+  scale: Row[];
 };
 
-export function rowOf(target: string, { cpu, latencies, errors }: Measured): Row {
+export function rowOf(target: string, { cpu, latencies, errors }: Measured, memoryMb: Memory): Row {
   return {
     target,
+    memoryMb,
     cpuMs: Object.fromEntries([...cpu].map(([concurrency, rounds]) => [concurrency, cpuRowOf(rounds)])),
-    latencyMs: { p50: round(quantile(latencies, 0.5)), p99: round(quantile(latencies, 0.99)), samples: latencies.length },
+    latencyMs:
+      latencies.length === 0
+        ? null
+        : { p50: round(quantile(latencies, 0.5)), p99: round(quantile(latencies, 0.99)), samples: latencies.length },
     errors,
   };
 }
@@ -41,6 +53,12 @@ function cpuRowOf(rounds: readonly CpuPerCall[]): CpuRow {
     max: round(Math.max(...together)),
     own: median(rounds.map(({ own }) => own)),
     postgres: median(rounds.map(({ postgres }) => postgres)),
+    callsPerSecond: Math.round(
+      quantile(
+        rounds.map(({ callsPerSecond }) => callsPerSecond),
+        0.5,
+      ),
+    ),
   };
 }
 
@@ -73,39 +91,72 @@ export function textOf(report: Report): string {
     Object.entries(values)
       .map(([name, value]) => `${name} ${value}`)
       .join(" · ");
-  const loads = Object.keys(report.rows[0]?.cpuMs ?? {}).map(Number);
   return [
     words(report.machine),
     words(report.versions),
-    ...loads.flatMap((load) => ["", cpuTable(report, load)]),
+    ...loadsOf(report.rows).flatMap((load) => ["", cpuTable(report.rows, load)]),
     "",
-    latencyTable(report),
+    latencyTable(report.rows),
+    ...loadsOf(report.stages).flatMap((load) => ["", stageTable(report.stages, load)]),
+    ...loadsOf(report.scale).flatMap((load) => ["", scaleTable(report.scale, load)]),
   ].join("\n");
 }
 
-function cpuTable({ rows }: Report, load: number): string {
-  const of = (row: Row | undefined): CpuRow => row?.cpuMs[load] ?? { together: NaN, min: NaN, max: NaN, own: NaN, postgres: NaN };
+function loadsOf(rows: readonly Row[]): number[] {
+  return Object.keys(rows[0]?.cpuMs ?? {}).map(Number);
+}
+
+const nothing: CpuRow = { together: NaN, min: NaN, max: NaN, own: NaN, postgres: NaN, callsPerSecond: NaN };
+
+function cpuTable(rows: readonly Row[], load: number): string {
+  const of = (row: Row | undefined): CpuRow => row?.cpuMs[load] ?? nothing;
   const compared = peers.map((name) => rows.find(({ target }) => target === name));
   return tableOf(
-    [`CPU ms/call, ${load} at a time`, "all", "(min–max)", "own", "PostgreSQL", ...peers.map((name) => `× ${name}`)],
+    [`CPU ms/call, ${load} at a time`, "all", "(min–max)", "own", "PostgreSQL", "calls/s", ...peers.map((name) => `× ${name}`)],
     rows.map((row) => {
-      const { together, min, max, own, postgres } = of(row);
+      const { together, min, max, own, postgres, callsPerSecond } = of(row);
       const ratios = compared.map((peer) => ratio(together, of(peer).together));
-      return [row.target, fixed(together), `${fixed(min)}–${fixed(max)}`, fixed(own), postgres === 0 ? "" : fixed(postgres), ...ratios];
+      const range = `${fixed(min)}–${fixed(max)}`;
+      return [row.target, fixed(together), range, fixed(own), postgres === 0 ? "" : fixed(postgres), String(callsPerSecond), ...ratios];
     }),
   );
 }
 
-function latencyTable({ rows }: Report): string {
-  const compared = peers.map((name) => rows.find(({ target }) => target === name)?.latencyMs);
+function stageTable(rows: readonly Row[], load: number): string {
+  const [whole] = rows.map((row) => row.cpuMs[load] ?? nothing);
   return tableOf(
-    ["latency ms, one at a time", "p50", "p99", "errors", ...peers.map((name) => `p50 × ${name}`)],
-    rows.map(({ target, latencyMs: { p50, p99 }, errors }) => [
+    [`CPU ms/call, ${load} at a time`, "all", "own", "PostgreSQL", "the stage costs"],
+    rows.map((row, index) => {
+      const { together, own, postgres } = row.cpuMs[load] ?? nothing;
+      return [row.target, fixed(together), fixed(own), fixed(postgres), index === 0 ? "" : fixed((whole?.together ?? NaN) - together)];
+    }),
+  );
+}
+
+function scaleTable(rows: readonly Row[], load: number): string {
+  return tableOf(
+    [`CPU ms/call, ${load} at a time`, "all", "own", "PostgreSQL"],
+    rows.map((row) => {
+      const { together, own, postgres } = row.cpuMs[load] ?? nothing;
+      return [row.target, fixed(together), fixed(own), fixed(postgres)];
+    }),
+  );
+}
+
+function latencyTable(rows: readonly Row[]): string {
+  const base = rows[0]?.latencyMs;
+  const added = (value: number | undefined, before: number | undefined): string => fixed((value ?? NaN) - (before ?? NaN));
+  return tableOf(
+    ["latency ms, one at a time", "p50", "p99", "p50 added", "p99 added", "memory MB", "PostgreSQL", "errors"],
+    rows.map(({ target, latencyMs: latency, memoryMb, errors }) => [
       target,
-      fixed(p50),
-      fixed(p99),
+      fixed(latency?.p50 ?? NaN),
+      fixed(latency?.p99 ?? NaN),
+      added(latency?.p50, base?.p50),
+      added(latency?.p99, base?.p99),
+      String(memoryMb.own),
+      memoryMb.postgres === 0 ? "" : String(memoryMb.postgres),
       String(errors),
-      ...compared.map((peer) => ratio(p50, peer?.p50 ?? NaN)),
     ]),
   );
 }

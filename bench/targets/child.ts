@@ -6,6 +6,8 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 
 export const echoStdio = fileURLToPath(new URL("../servers/echo-stdio.ts", import.meta.url));
+export const echoManyStdio = fileURLToPath(new URL("../servers/echo-many-stdio.ts", import.meta.url));
+export const echoHandler = fileURLToPath(new URL("../servers/echo-handler.ts", import.meta.url));
 export const echoHttp = fileURLToPath(new URL("../servers/echo-http.ts", import.meta.url));
 
 export type Child = { process: ChildProcess; pid: number; stop(): Promise<void> };

@@ -1,18 +1,28 @@
 import { createInterface } from "node:readline";
-import { cpuTimeOfTree } from "../process-tree.ts";
-import { echoHttp, echoStdio, freePort, startNode } from "./child.ts";
+import { cpuTimeOfTree, memoryOfTree } from "../process-tree.ts";
+import { echoHandler, echoHttp, echoStdio, freePort, startNode } from "./child.ts";
 import { openHttpSession } from "./http-session.ts";
 import type { Target } from "./target.ts";
 
-/** The echo server over HTTP, nothing between. */
-export async function startDirectHttp(): Promise<Target> {
+/** The echo server over HTTP, nothing between: with sessions. */
+export function startDirectHttp(): Promise<Target> {
+  return startHttp("direct, HTTP", echoHttp);
+}
+
+/** The same by the SDK's own handler, without sessions. */
+export function startSdkHandler(): Promise<Target> {
+  return startHttp("direct, SDK handler", echoHandler);
+}
+
+async function startHttp(name: string, program: string): Promise<Target> {
   const port = await freePort();
-  const child = startNode([echoHttp, String(port)]);
+  const child = startNode([program, String(port)]);
   const session = await openHttpSession(new URL(`http://127.0.0.1:${port}/mcp`));
   return {
-    name: "direct, HTTP",
+    name,
     call: (text) => session.call("echo", text),
     cpuTime: () => cpuTimeOfTree(child.pid),
+    memory: () => memoryOfTree(child.pid),
     async stop() {
       await session.close();
       await child.stop();
@@ -49,6 +59,7 @@ export async function startDirectStdio(): Promise<Target> {
       if (!answer.includes(`"text":"${text}"`)) throw new Error(`not an echo: ${answer.slice(0, 500)}`);
     },
     cpuTime: () => cpuTimeOfTree(child.pid),
+    memory: () => memoryOfTree(child.pid),
     stop: () => child.stop(),
   };
 }

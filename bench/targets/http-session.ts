@@ -5,7 +5,7 @@ export type HttpSession = { call(tool: string, text: string): Promise<void>; clo
 
 /** Shakes hands (MCP 2025-11-25), waiting for the server to come up. */
 export async function openHttpSession(url: URL, token: () => string | null = () => null, patienceMs = 20_000): Promise<HttpSession> {
-  const agent = new Agent({ connections: 16, keepAliveTimeout: 60_000 });
+  const agent = new Agent({ connections: 256, keepAliveTimeout: 60_000 });
   let session: string | null = null;
   let id = 0;
 

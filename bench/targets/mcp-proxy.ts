@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { cpuTimeOfTree } from "../process-tree.ts";
+import { cpuTimeOfTree, memoryOfTree } from "../process-tree.ts";
 import { echoStdio, freePort, startNode } from "./child.ts";
 import { openHttpSession } from "./http-session.ts";
 import type { Target } from "./target.ts";
@@ -30,6 +30,7 @@ export async function startMcpProxy(name: string, options: readonly string[]): P
     name,
     call: (text) => session.call("echo", text),
     cpuTime: () => cpuTimeOfTree(child.pid),
+    memory: () => memoryOfTree(child.pid),
     async stop() {
       await session.close();
       await child.stop();

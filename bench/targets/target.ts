@@ -1,4 +1,4 @@
-import type { CpuTime } from "../process-tree.ts";
+import type { CpuTime, Memory } from "../process-tree.ts";
 
 /** Something that answers `tools/call echo`, running and shaken hands with. */
 export type Target = {
@@ -8,5 +8,6 @@ export type Target = {
   /** One call. Throws when the answer is not the text that was sent. */
   call(text: string): Promise<void>;
   cpuTime(): CpuTime;
+  memory(): Memory;
   stop(): Promise<void>;
 };

@@ -3,6 +3,10 @@ import { join, resolve } from "node:path";
 import { qualifiedToolName, RemitError } from "@remit/contract";
 import { startActionExecutor } from "./action/action-executor.ts";
 import type { ActionDeps } from "./action/action-deps.ts";
+import type { ActionJournal } from "./action/action.journal.ts";
+import type { PolicyEngine } from "./policy/policy-engine.ts";
+import type { Callers } from "./identity/callers.ts";
+import type { Database } from "./database/database.ts";
 import { createActionJournal } from "./action/action.journal.postgres.ts";
 import { createActionPath } from "./action/action.pipeline.ts";
 import { crashAt } from "./action/crash-point.ts";
@@ -47,6 +51,7 @@ import { registerAuditRoutes } from "./ledger/audit.routes.ts";
 import { createAudit } from "./ledger/audit.service.ts";
 import { createLedgerRows } from "./ledger/ledger-rows.postgres.ts";
 import { createLedger } from "./ledger/ledger.postgres.ts";
+import type { OpenLedger } from "./ledger/ledger.postgres.ts";
 import { createPayloadKeys } from "./ledger/payload-keys.postgres.ts";
 import { createSequenceStore } from "./ledger/sequence-store.postgres.ts";
 import { startSequencer } from "./ledger/sequencer.ts";
@@ -105,12 +110,27 @@ export type RunningServer = {
   stop(): Promise<void>;
 };
 
-/** The one composition root: every part is chosen and joined here, and nowhere else. */
+/** Parts that something else may stand in for. Functions alone: nothing that can be configured or sent turns any of this on. */
+export type Replacements = {
+  database?: (own: Database) => Database;
+  ledger?: (own: OpenLedger) => OpenLedger;
+  policyEngine?: (own: PolicyEngine) => PolicyEngine;
+  callers?: (own: Callers) => Callers;
+  journal?: (own: ActionJournal) => ActionJournal;
+};
+
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  return startComposed(options, {});
+}
+
+/** The one composition root: every part is chosen and joined here, and nowhere else. What was replaced is said in the log and the ledger. */
+export async function startComposed(options: ServerOptions, replace: Replacements): Promise<RunningServer> {
+  const replaced = Object.keys(replace);
   const environment = { ...process.env, ...options.environment };
   const dataDir = resolve(options.dataDir);
   const known = createKnownSecrets();
   const logger = createLogger({ level: options.logLevel, redact: known.text });
+  if (replaced.length > 0) logger.warn({ replaced }, "parts of this server have been replaced: it does not govern as Remit does");
   const now = (): Date => new Date();
   const onError = (what: string) => (error: unknown) => logger.error({ err: error }, what);
   const stops: (() => Promise<unknown> | void)[] = [];
@@ -134,14 +154,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       log: (line) => logger.info(line),
     });
     stops.push(() => started.stop());
-    const { database } = started;
+    const database = replace.database?.(started.database) ?? started.database;
 
     // What everything else rests on: keys, the ledger, the number that all servers agree on.
     const masterKey = await loadMasterKey({ environment, dataDirectory: dataDir });
     const machineKey = await openMachineKey(dataDir);
     const keys = createKeyStore({ database, masterKey });
     const payloadKeys = createPayloadKeys({ database, masterKey });
-    const ledger = createLedger({ database, payloadKeys });
+    const ownLedger = createLedger({ database, payloadKeys });
+    const ledger = replace.ledger?.(ownLedger) ?? ownLedger;
     const tree = createTreeStore(database);
     const sequencer = startSequencer({
       sequence: createSequenceStore(database),
@@ -203,7 +224,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       disturb: (call, send) => injectFaults(call, send),
     });
     stops.push(() => upstreams.stop());
-    const policyEngine = createCedarEngine();
+    const ownEngine = createCedarEngine();
+    const policyEngine = replace.policyEngine?.(ownEngine) ?? ownEngine;
     const registry = createRegistry({ database, store: registryStore, ledger, control, upstreams, policyEngine, now });
     control.onChange(async () => {
       // Before the first apply there is nothing to connect to.
@@ -273,7 +295,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       now,
       newId,
     });
-    const journal = createActionJournal({ database, ledger, approvals, instance: instance.id });
+    const ownJournal = createActionJournal({ database, ledger, approvals, instance: instance.id });
+    const journal = replace.journal?.(ownJournal) ?? ownJournal;
     const deps: ActionDeps = {
       registry,
       control,
@@ -350,7 +373,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       registry,
       upstreams,
       states,
-      callers: identity.callers,
+      callers: replace.callers?.(identity.callers) ?? identity.callers,
       publicUrl,
       now,
       missing: createMissingForCall(deps),
@@ -395,7 +418,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       type: "server-started",
       at: now().toISOString(),
       actor: "service:remit",
-      data: { instance: instance.id },
+      data: { instance: instance.id, ...(replaced.length === 0 ? {} : { replaced }) },
     });
     return { url: publicUrl.origin, machineKeyFile: join(dataDir, "machine.key"), databaseOwnerUrl: started.ownerUrl, stop };
   } catch (error) {

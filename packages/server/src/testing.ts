@@ -1,5 +1,7 @@
-// For tests of other packages: what proves an example against the real parts.
+// For tests of other packages and for the bench: what proves an example against the real parts, and what shows what one part costs.
 export { openTestDatabase } from "./database/testing.ts";
 export { parseFiles } from "./registry/parse-files.ts";
 export { createCedarEngine } from "./policy/cedar-engine.ts";
 export { createPolicyWorkbench } from "./policy/policy-workbench.ts";
+export { startComposed } from "./main.ts";
+export type { Replacements } from "./main.ts";
