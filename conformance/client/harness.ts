@@ -1,15 +1,23 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { OAuth } from "../through/registry.ts";
 import { governedOperations } from "../through/registry.ts";
 import type { Remit } from "../through/remit.ts";
 import { work } from "./agent.ts";
 import type { Assignment } from "./assignment.ts";
 import { assignmentSchema, workOf } from "./assignment.ts";
+import { connect } from "./connect.ts";
 import { createRegistrar } from "./registrar.ts";
 import { createTurns } from "./turns.ts";
 
 /** The referee starts all its scenarios at once; more than so many at a time would only disturb what is measured in milliseconds. */
 const atOnce = 2;
+
+/** A person gives up after so many pages. */
+const maxConnects = 3;
+
+/** The metadata document that the referee's authorization servers take for read. */
+const knownClientMetadata = "https://conformance-test.local/client-metadata.json";
 
 export type Harness = {
   url: string;
@@ -30,12 +38,41 @@ export async function openHarness(remit: Remit): Promise<Harness> {
     count += 1;
     const name = `scenario${count}`;
     const tools = [...todo.calls.map((call) => call.name), ...governedOperations];
+    const url = new URL(`${remit.url}/mcp/${name}`);
+    const doIt = () => work(url, () => remit.token(name), assignment.revision, todo);
     try {
-      await registrar.add({ name, url: assignment.serverUrl, tools });
-      await inTurn(() => work(new URL(`${remit.url}/mcp/${name}`), () => remit.token(name), assignment.revision, todo));
+      const oauth = assignment.scenario.startsWith("auth/") ? await oauthOf(assignment, name) : null;
+      await registrar.add({ name, url: assignment.serverUrl, tools, ...(oauth !== null && { oauth }) });
+      if (oauth === null) await inTurn(doIt);
+      else await letInAnd(doIt, name);
     } finally {
       // Before the referee is told: it waits for every connection to its server to end.
       await registrar.remove(name);
+    }
+  }
+
+  /** What a client is told of itself beforehand. */
+  async function oauthOf({ scenario, context }: Assignment, name: string): Promise<OAuth> {
+    if (scenario === "auth/basic-cimd") return { client: { id: knownClientMetadata } };
+    const { client_id: id, client_secret: value } = context;
+    if (id === undefined) return {};
+    if (value === undefined) return { client: { id } };
+    const path = `${name}/client`;
+    await remit.post("/v1/secrets", { path, value });
+    return { client: { id, secret: path } };
+  }
+
+  /** Somebody lets Remit in, and again as long as that is not enough; then the agent works. */
+  async function letInAnd(doIt: () => Promise<void>, upstream: string): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      await connect(remit, upstream);
+      await registrar.refresh();
+      try {
+        await inTurn(doIt);
+        return;
+      } catch (error) {
+        if (attempt === maxConnects) throw error;
+      }
     }
   }
 

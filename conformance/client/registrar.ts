@@ -6,6 +6,8 @@ import type { Remit } from "../through/remit.ts";
 export type Registrar = {
   /** In force when it is done. */
   add(upstream: GovernedUpstream): Promise<void>;
+  /** Asks upstreams once more for what could not be pinned. */
+  refresh(): Promise<void>;
   /** Out of force, and no longer connected, when it is done. */
   remove(name: string): Promise<void>;
 };
@@ -30,6 +32,9 @@ export function createRegistrar(remit: Remit): Registrar {
   return {
     async add(upstream) {
       upstreams.set(upstream.name, upstream);
+      await apply();
+    },
+    async refresh() {
       await apply();
     },
     async remove(name) {

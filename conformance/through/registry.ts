@@ -4,7 +4,10 @@ import { operations } from "@remit/contract";
 export const governedOperations: readonly string[] = operations.map(({ name }) => name);
 
 /** An upstream, and all of its tools that are granted to the agent that has its name. What is judged is the way through, not the policy. */
-export type GovernedUpstream = { name: string; url: string; tools: readonly string[] };
+export type GovernedUpstream = { name: string; url: string; tools: readonly string[]; oauth?: OAuth };
+
+/** That somebody lets Remit in there, as which client. Without one Remit registers itself. */
+export type OAuth = { client?: { id: string; secret?: string } };
 
 export function registryFiles(upstreams: readonly GovernedUpstream[]): Record<string, string> {
   return {
@@ -18,7 +21,7 @@ export function registryFiles(upstreams: readonly GovernedUpstream[]): Record<st
   };
 }
 
-function upstreamFiles({ name, url, tools }: GovernedUpstream): [path: string, text: string][] {
+function upstreamFiles({ name, url, tools, oauth }: GovernedUpstream): [path: string, text: string][] {
   const documents = tools.map(
     (tool) => `kind: tool\nupstream: ${name}\nname: ${tool}\neffect: read\nreversibility: reversible\nsensitivity: internal\nowner: ada\n`,
   );
@@ -35,7 +38,15 @@ constraints: { may: [call everything] }
 `;
   return [
     [`agents/${name}.yaml`, agent],
-    [`upstreams/${name}.yaml`, `kind: upstream\nname: ${name}\nowner: ada\ntransport: { type: http, url: ${JSON.stringify(url)} }\n`],
+    [
+      `upstreams/${name}.yaml`,
+      `kind: upstream\nname: ${name}\nowner: ada\ntransport: { type: http, url: ${JSON.stringify(url)} }\n${oauth === undefined ? "" : `credential: ${name}\n`}`,
+    ],
+    ...(oauth === undefined ? [] : [[`credentials/${name}.yaml`, credentialFile(name, oauth)] satisfies [string, string]]),
     ...(tools.length === 0 ? [] : [[`tools/${name}.yaml`, documents.join("---\n")] satisfies [string, string]]),
   ];
+}
+
+function credentialFile(name: string, oauth: OAuth): string {
+  return `kind: credential\nname: ${name}\nowner: ada\nfrom: ${JSON.stringify({ type: "oauth-user", ...oauth })}\nuse: { type: bearer }\n`;
 }

@@ -26,6 +26,8 @@ export async function startRemit(databaseUrl?: string): Promise<Remit> {
     port: 0,
     logLevel: process.env["REMIT_LOG_LEVEL"] ?? "error",
     ...(databaseUrl === undefined ? {} : { databaseUrl }),
+    // The authorization servers of the referee are on this machine.
+    environment: { REMIT_OUTBOUND_ALLOW: "127.0.0.0/8,::1/128" },
   });
   const machine = `Machine ${(await readFile(server.machineKeyFile, "utf8")).trim()}`;
   const post = (path: string, body: object) =>
