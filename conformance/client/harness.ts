@@ -1,5 +1,6 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { setTimeout as delay } from "node:timers/promises";
 import type { OAuth } from "../through/registry.ts";
 import { governedOperations } from "../through/registry.ts";
 import type { Remit } from "../through/remit.ts";
@@ -12,6 +13,8 @@ import { createTurns } from "./turns.ts";
 
 /** The referee starts all its scenarios at once; more than so many at a time would only disturb what is measured in milliseconds. */
 const atOnce = 2;
+
+const pinWithinMs = 8_000;
 
 /** A person gives up after so many pages. */
 const maxConnects = 3;
@@ -36,7 +39,7 @@ export async function openHarness(remit: Remit): Promise<Harness> {
   async function fulfil(assignment: Assignment): Promise<void> {
     const todo = workOf(assignment);
     count += 1;
-    const name = `scenario${count}`;
+    const name = `r${assignment.revision.replaceAll("-", "")}n${count}`;
     const tools = [...todo.calls.map((call) => call.name), ...governedOperations];
     const url = new URL(`${remit.url}/mcp/${name}`);
     const doIt = () => work(url, () => remit.token(name), assignment.revision, todo);
@@ -62,17 +65,31 @@ export async function openHarness(remit: Remit): Promise<Harness> {
     return { client: { id, secret: path } };
   }
 
-  /** Somebody lets Remit in, and again as long as that is not enough; then the agent works. */
+  /** Somebody lets Remit in, and again where Remit says that this is not enough; then the agent works. */
   async function letInAnd(doIt: () => Promise<void>, upstream: string): Promise<void> {
-    for (let attempt = 1; ; attempt += 1) {
+    for (let connects = 1; ; connects += 1) {
       await connect(remit, upstream);
+      try {
+        await oncePinned(doIt);
+        return;
+      } catch (error) {
+        if (connects === maxConnects || !String(error).includes("(credential-")) throw error;
+      }
+    }
+  }
+
+  /** What the upstream offers is known only some moments after it has let Remit in. */
+  async function oncePinned(doIt: () => Promise<void>): Promise<void> {
+    const deadline = Date.now() + pinWithinMs;
+    for (;;) {
       await registrar.refresh();
       try {
         await inTurn(doIt);
         return;
       } catch (error) {
-        if (attempt === maxConnects) throw error;
+        if (Date.now() > deadline || !String(error).includes("(tool-changed)")) throw error;
       }
+      await delay(250);
     }
   }
 

@@ -22,11 +22,23 @@ export function createRegistrar(remit: Remit): Registrar {
     if (next !== null) return next;
     const applied = last.then(() => {
       next = null;
-      return remit.post("/v1/registry/apply", { files: registryFiles([...upstreams.values()]) });
+      return say();
     });
     last = applied.catch(() => undefined);
     next = applied;
     return applied;
+  }
+
+  /** What upstreams tell of their tools changes the registry too; whoever comes second has to say it again. */
+  async function say(): Promise<void> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await remit.post("/v1/registry/apply", { files: registryFiles([...upstreams.values()]) });
+        return;
+      } catch (error) {
+        if (attempt === 10 || !String(error).includes("HTTP 409")) throw error;
+      }
+    }
   }
 
   return {
