@@ -42,7 +42,7 @@ export async function openHarness(remit: Remit): Promise<Harness> {
     const name = `r${assignment.revision.replaceAll("-", "")}n${count}`;
     const tools = [...todo.calls.map((call) => call.name), ...governedOperations];
     const url = new URL(`${remit.url}/mcp/${name}`);
-    const doIt = () => work(url, () => remit.token(name), assignment.revision, todo);
+    const doIt = () => work(url, () => remit.newToken(name), assignment.revision, todo);
     try {
       const oauth = assignment.scenario.startsWith("auth/") ? await oauthOf(assignment, name) : null;
       await registrar.add({ name, url: assignment.serverUrl, tools, ...(oauth !== null && { oauth }) });
@@ -87,7 +87,7 @@ export async function openHarness(remit: Remit): Promise<Harness> {
         await inTurn(doIt);
         return;
       } catch (error) {
-        if (Date.now() > deadline || !String(error).includes("(tool-changed)")) throw error;
+        if (Date.now() > deadline || !/\(tool-changed\)|token-revoked|HTTP 401/.test(String(error))) throw error;
       }
       await delay(250);
     }

@@ -12,6 +12,8 @@ export type Remit = {
   post(path: string, body: object): Promise<unknown>;
   /** A token of this agent, good for some minutes yet. */
   token(agent: string): Promise<string>;
+  /** A token of the agent as it is now; one of before a change of it is worth nothing. */
+  newToken(agent: string): Promise<string>;
   [Symbol.asyncDispose](): Promise<void>;
 };
 
@@ -47,6 +49,7 @@ export async function startRemit(databaseUrl?: string): Promise<Remit> {
   return {
     url: server.url,
     post,
+    newToken,
     token(agent) {
       const known = tokens.get(agent);
       if (known !== undefined && known.until > Date.now()) return known.token;

@@ -60,6 +60,18 @@ describe("[CTL-39] calls over Streamable HTTP", () => {
     expect(firstText(await fleet.call(callOf("up", "echo", { text: "here" })))).toBe("here");
   });
 
+  test("one that is down is not waited for when somebody asks what it offers", async () => {
+    const server = await openStatelessHttp();
+    const { port } = new URL(server.url);
+    await server[Symbol.asyncDispose]();
+    await using fleet = openFleet([httpSpec(server.url)]);
+    for (let attempt = 0; attempt < 8; attempt += 1)
+      await expect(fleet.offered("up")).rejects.toMatchObject({ code: "upstream-unavailable" });
+    await using again = await openStatelessHttp(Number(port));
+    expect(again.url).toBe(server.url);
+    expect((await fleet.offered("up")).map((tool) => tool.name)).toContain("echo");
+  });
+
   test("one that goes away after it was connected: nothing was sent, and it is connected again", async () => {
     const server = await openStatelessHttp();
     const { port } = new URL(server.url);

@@ -297,6 +297,11 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
   return {
     offered: () =>
       bounded(spec.timeoutMs, null, async ({ signal }) => {
+        // A person asks, who has perhaps just mended it: that is worth an attempt before its time.
+        if (state.type === "down" && !stopped) {
+          clearTimeout(timer);
+          connect();
+        }
         const connection = await connected(signal);
         return await listOfferedTools(name, connection, signal);
       }),
