@@ -34,7 +34,7 @@ export type Backend = {
   /** Takes back what was made. Done twice does no harm. */
   undo?(undo: Undo): Promise<void>;
   /** Makes it last longer; until when it does, null when it cannot be. */
-  renew?(issuing: Omit<Issuing, "willUndo">): Promise<Date | null>;
+  renew?(renewing: Omit<Issuing, "willUndo"> & { undos: readonly Undo[] }): Promise<Date | null>;
   /** The version now of something of its own that leases rest on; undefined for what is not its own. */
   versionOf?(path: string): Promise<number | undefined>;
   /** The upstream did not take it: true where another may be taken. */

@@ -13,7 +13,7 @@ import type { CredentialBroker, Lease, LeaseRequest } from "./broker.ts";
 import { secretPathsOf } from "./credential-paths.ts";
 import type { KnownSecrets } from "./known-secrets.ts";
 import type { LeaseStore } from "./lease.store.ts";
-import type { StoredLease } from "./leases.ts";
+import type { StoredLease, Undo } from "./leases.ts";
 import { present, together } from "./presented.ts";
 import type { Presented } from "./presented.ts";
 import type { SecretStore } from "./secret.store.ts";
@@ -50,6 +50,8 @@ type Held = {
   rests: Material["rests"];
   secrets: readonly string[];
   end(reason: string, code?: "halted"): void;
+  /** What was made for it elsewhere. */
+  undos: readonly Undo[];
   timer: NodeJS.Timeout | undefined;
 };
 
@@ -161,6 +163,7 @@ export function createBroker(options: BrokerOptions): RunningBroker {
       await leases.insert(transaction, row);
       await options.ledger.append(transaction, [leasedEntry(row, request)]);
     });
+    const undos: Undo[] = [];
     try {
       const materials = await Promise.all(
         credentials.map((credential) =>
@@ -169,7 +172,10 @@ export function createBroker(options: BrokerOptions): RunningBroker {
             request,
             credential,
             until: row.expiresAt,
-            willUndo: (undo) => leases.addUndo(database, row.id, undo),
+            willUndo: async (undo) => {
+              await leases.addUndo(database, row.id, undo);
+              undos.push(undo);
+            },
           }),
         ),
       );
@@ -181,7 +187,7 @@ export function createBroker(options: BrokerOptions): RunningBroker {
       );
       const expiresAt = new Date(Math.min(row.expiresAt.getTime(), ...materials.flatMap((one) => one.expiresAt?.getTime() ?? [])));
       if (expiresAt < row.expiresAt) await leases.extend(database, row.id, expiresAt);
-      return hold({ ...row, expiresAt }, request, credentials, materials, together(presented));
+      return hold({ ...row, expiresAt }, request, credentials, materials, together(presented), undos);
     } catch (error) {
       await leases.end(database, row.id, now(), "it could not be issued").catch(() => undefined);
       if (RemitError.is(error)) throw error;
@@ -200,6 +206,7 @@ export function createBroker(options: BrokerOptions): RunningBroker {
     credentials: readonly CredentialSpec[],
     materials: readonly Material[],
     { headers, query, env, tls, secrets }: Presented,
+    undos: readonly Undo[],
   ): Held {
     const ending = new AbortController();
     known.add(secrets);
@@ -209,6 +216,7 @@ export function createBroker(options: BrokerOptions): RunningBroker {
       credentials,
       rests: materials.flatMap(({ rests }) => rests),
       secrets,
+      undos,
       timer: undefined,
       end(reason, code) {
         if (!held.delete(row.id)) return;
@@ -254,7 +262,13 @@ export function createBroker(options: BrokerOptions): RunningBroker {
       const ends = await Promise.all(
         one.credentials.map(
           async (credential) =>
-            (await options.backends[credential.from.type].renew?.({ lease: one.row.id, request: one.request, credential, until })) ?? null,
+            (await options.backends[credential.from.type].renew?.({
+              lease: one.row.id,
+              request: one.request,
+              credential,
+              until,
+              undos: one.undos,
+            })) ?? null,
         ),
       );
       const expiresAt = ends.includes(null) ? null : new Date(Math.min(until.getTime(), ...ends.flatMap((end) => end?.getTime() ?? [])));

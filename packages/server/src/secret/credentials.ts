@@ -13,6 +13,7 @@ import type { GrantStore } from "./grant.store.ts";
 import { createGrants } from "./grants.service.ts";
 import type { Grants } from "./grants.service.ts";
 import type { KnownSecrets } from "./known-secrets.ts";
+import { createDatabaseLogins } from "./database-logins.ts";
 import { startLeaseClock } from "./lease-clock.ts";
 import type { LeaseClock } from "./lease-clock.ts";
 import { createLeases } from "./lease.service.ts";
@@ -22,6 +23,7 @@ import { createSecrets } from "./secret.service.ts";
 import type { SecretStore } from "./secret.store.ts";
 import type { Secrets } from "./secrets.ts";
 import { createStoredBackend } from "./stored-backend.ts";
+import { createVaultBackend } from "./vault-backend.ts";
 
 export type CredentialsOptions = {
   database: Database;
@@ -82,8 +84,8 @@ export function createCredentials(options: CredentialsOptions): Credentials {
     secret: stored,
     "oauth-client": grants.backend,
     "oauth-user": grants.backend,
-    postgres: stored,
-    vault: stored,
+    postgres: createDatabaseLogins({ secrets, now }),
+    vault: createVaultBackend({ secrets, now }),
   };
   const broker = createBroker({
     database,
