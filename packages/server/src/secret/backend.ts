@@ -24,7 +24,7 @@ export type Issuing = {
   /** How long it is wanted at most. */
   until: Date;
   /** Records what will have to be taken back, before it is made. */
-  willUndo(undo: Undo): Promise<void>;
+  willUndo: (undo: Undo) => Promise<void>;
 };
 
 /** Where credentials of one kind come from. */
