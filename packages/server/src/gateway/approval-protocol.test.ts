@@ -1,6 +1,7 @@
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { createTaskSessionFromClient } from "@modelcontextprotocol/ext-tasks/client";
 import type { JsonObject } from "@remit/contract";
+import { operations } from "@remit/contract";
 import { describe, expect, test } from "vitest";
 import { terminalEntries } from "../action/action-path.testing.ts";
 import { declaring, followsTasks, openApprovalGateway, opensUrls } from "./approval-protocol.testing.ts";
@@ -87,6 +88,42 @@ describe("a client that opens addresses is asked for input", () => {
       expect(json.result).toMatchObject({ resultType: "complete", isError: true, _meta: { "remit/outcome": { type: "waiting" } } });
     }
   });
+});
+
+test("[CTL-26][CTL-39] reading a resource waits in the same way; a completion, which may not ask, is refused with what to do", async () => {
+  const read = "mcp.resources.read";
+  const gate = (
+    name: string,
+  ) => `@id("ask.${name}") @approval("support-lead") forbid (principal, action == Remit::Action::"helpdesk__${name}", resource)
+    unless { context.approvals.contains(Remit::Team::"support-lead") };`;
+  const complete = "mcp.completion.complete";
+  await using opened = await openApprovalGateway({
+    policy: `@id("grants.everything") permit (principal, action, resource); ${gate(read)} ${gate(complete)}`,
+    tools: operations
+      .filter(({ name }) => name === read || name === complete)
+      .map(({ name, description, inputSchema }) => ({
+        name,
+        effect: "read" as const,
+        pin: { description, inputSchema, outputSchema: null, digest: name },
+      })),
+    agents: [{ name: "support-agent", tools: [`helpdesk__${read}`, `helpdesk__${complete}`] }, { name: "other-agent" }],
+  });
+  opened.remit.upstream.answer = () => ({ content: [], structuredContent: { contents: [{ uri: "file:///plan", text: "ship" }] } });
+  const uri = "remit://helpdesk/file:///plan";
+  const headers = { ...bearer("good"), "mcp-name": uri };
+  const first = await postStateless(opened.url, "resources/read", { uri, _meta: declaring({ ...followsTasks, ...opensUrls }) }, headers);
+  expect(first.json.result).toMatchObject({ resultType: "input_required", inputRequests: { remit_approval: { params: { mode: "url" } } } });
+  await opened.vote();
+  const requestState = text(first.json.result, "requestState");
+  const retry = { uri, requestState, inputResponses: { remit_approval: { action: "accept" } }, _meta: declaring(opensUrls) };
+  const second = await postStateless(opened.url, "resources/read", retry, headers);
+  expect(second.json.result).toMatchObject({ resultType: "complete", contents: [{ uri, text: "ship" }] });
+  expect(executions(opened)).toBe(1);
+
+  const ref = { type: "ref/prompt", name: "helpdesk__plan" };
+  const asked = { ref, argument: { name: "a", value: "b" }, _meta: declaring(opensUrls) };
+  const completion = await postStateless(opened.url, "completion/complete", asked, bearer("good"));
+  expect(completion.json.error).toMatchObject({ code: -32004, data: { type: "waiting", teams: ["support-lead"] } });
 });
 
 describe("the state of a call that waits", () => {
