@@ -114,7 +114,7 @@ export function registerGateway(app: App, deps: GatewayRoutesDeps): Pick<Gateway
       scope.delete(url, options, leave);
     }
     // Streams do not end by themselves, and a server that stops waits for what is open.
-    scope.addHook("preClose", () => gateway.close());
+    scope.addHook("preClose", async () => gateway.close());
   });
   return gateway;
 }

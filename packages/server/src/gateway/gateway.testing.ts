@@ -80,7 +80,15 @@ export async function openGateway(registry: Registry, path: ActionPath, more: Pa
     ...more,
   });
   const url = await app.listen({ port: 0, host: "127.0.0.1" });
-  return { app, url, [Symbol.asyncDispose]: () => app.close() };
+  return {
+    app,
+    url,
+    async [Symbol.asyncDispose]() {
+      const closing = app.close();
+      setTimeout(() => app.server.closeAllConnections(), 200).unref();
+      await closing;
+    },
+  };
 }
 
 export const statelessHeaders = { "mcp-protocol-version": "2026-07-28" };

@@ -106,6 +106,9 @@ export async function createHttpApp(options: HttpAppOptions): Promise<App> {
     request.log[reply.statusCode >= 400 ? "info" : "debug"](fields, "request");
   });
 
+  // To Node a connection on which nothing was ever asked is not idle, and would hold up the end of a server for as long as it likes.
+  app.addHook("preClose", async () => void setTimeout(() => app.server.closeAllConnections(), closeGraceMs).unref());
+
   app.setErrorHandler((error, request, reply) => sendProblem(request, reply, error));
   app.setNotFoundHandler((request, reply) => {
     const methods = allowedMethods.of(request.url);
@@ -122,6 +125,9 @@ export async function createHttpApp(options: HttpAppOptions): Promise<App> {
   app.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
   return app;
 }
+
+/** How long answers that are under way may take when the server stops. */
+const closeGraceMs = 10_000;
 
 function sendProblem(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
   const error = toRemitError(thrown);
