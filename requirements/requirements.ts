@@ -180,7 +180,8 @@ export const requirements: readonly Requirement[] = [
   {
     id: "CTL-38",
     capability: "API-first design, gateway composition",
-    promise: "An HTTP API that OpenAPI describes becomes tools that are governed like any other, from a file or an address, once a person has confirmed what was guessed.",
+    promise:
+      "An HTTP API that OpenAPI describes becomes tools that are governed like any other, from a file or an address, once a person has confirmed what was guessed.",
     level: "N",
   },
   {
@@ -216,7 +217,8 @@ export const requirements: readonly Requirement[] = [
   {
     id: "RUN-14",
     capability: "Deterministic retries, explicit retry semantics, timeouts",
-    promise: "A call is made again only where the tool says that twice is no more than once, for failures that pass, within its deadline; every attempt is recorded.",
+    promise:
+      "A call is made again only where the tool says that twice is no more than once, for failures that pass, within its deadline; every attempt is recorded.",
     level: "N",
   },
   {
@@ -228,7 +230,8 @@ export const requirements: readonly Requirement[] = [
   {
     id: "RUN-19",
     capability: "Circuit breakers and bulkheads",
-    promise: "An upstream or a tool that hangs, dies or is flooded holds up no other; what keeps failing is not called for a while, and says until when.",
+    promise:
+      "An upstream or a tool that hangs, dies or is flooded holds up no other; what keeps failing is not called for a while, and says until when.",
     level: "N",
   },
   {
@@ -343,7 +346,8 @@ export const requirements: readonly Requirement[] = [
   {
     id: "SAF-10",
     capability: "Game days",
-    promise: "Faults are injected into named environments for a while, in production by two people, and every action that met one says so in the ledger.",
+    promise:
+      "Faults are injected into named environments for a while, in production by two people, and every action that met one says so in the ledger.",
     level: "N",
   },
   {

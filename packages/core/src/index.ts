@@ -45,6 +45,6 @@ export * from "./secret/secret-shape.ts";
 export * from "./tier/tier.ts";
 export * from "./openapi/api-request.ts";
 export * from "./openapi/operation.ts";
-export { readOperations } from "./openapi/read-operations.ts";
+export { readingOperations, readOperations } from "./openapi/read-operations.ts";
 export * from "./upstream/circuit.ts";
 export * from "./fault/fault.ts";

@@ -88,6 +88,8 @@ export const upstreamSpecSchema = z.strictObject({
       document: z.string().min(1).max(2_000),
       /** Where its operations are called. Default: the first of the description's own servers. */
       baseUrl: z.url({ protocol: /^https?$/ }).optional(),
+      /** How often the description is read again. One that has changed is connected anew, so that what has drifted is blocked. */
+      recheckMs: z.int().min(1_000).max(86_400_000).default(300_000),
     }),
     /** The built-in tools of coding agents, which ask before they act; the agent itself carries out what it may do. */
     z.strictObject({ type: z.literal("hook") }),

@@ -11,7 +11,9 @@ export type Pair = [name: string, value: string];
  * @throws RemitError `invalid-arguments`
  */
 export function pathText(parameter: ApiParameter, value: Json): string {
-  for (const text of texts(value)) {
+  const parts = texts(value);
+  if (parts.length === 0) throw refused(parameter, "may not be empty");
+  for (const text of parts) {
     const decoded = decodedFully(text);
     if (/[/\\?#]|\p{Cc}/u.test(decoded)) throw refused(parameter, "may not contain / \\ ? # or control characters, also not encoded");
     if (/^\.{1,2}$/.test(decoded)) throw refused(parameter, "may not be . or ..");
@@ -109,12 +111,14 @@ function scalar(value: Json): string {
 }
 
 function encode(text: string): string {
+  if (!text.isWellFormed()) throw notText();
   // The rest of what RFC 3986 reserves; encodeURIComponent leaves it as it is.
   return encodeURIComponent(text).replaceAll(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
 /** Reserved characters stay, but for those that would end the value or the query. */
 function encodeReserved(text: string): string {
+  if (!text.isWellFormed()) throw notText();
   return encodeURI(text).replaceAll(/[&#+=]/g, encodeURIComponent);
 }
 
@@ -137,6 +141,10 @@ function texts(value: Json): string[] {
 
 function isObject(value: Json): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function notText(): RemitError {
+  return new RemitError("invalid-arguments", "The arguments do not fit the request: they hold text that is not well-formed.");
 }
 
 function refused({ argument }: ApiParameter, what: string): RemitError {

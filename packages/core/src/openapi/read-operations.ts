@@ -18,6 +18,15 @@ type Found = { id: string | null; method: (typeof operationMethods)[number]; pat
  * @throws RemitError `invalid-configuration` when it is no such description
  */
 export function readOperations(value: Json): ApiOperations {
+  const steps = readingOperations(value);
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+  }
+}
+
+/** As `readOperations`, one operation a step: a large description takes longer than a server may be held up. */
+export function* readingOperations(value: Json): Generator<void, ApiOperations> {
   const document = apiDocument(value);
   const { root } = document;
   const found: Found[] = [];
@@ -42,6 +51,7 @@ export function readOperations(value: Json): ApiOperations {
     else {
       const read = attempt(leftOut, label, () => readOperation(document, each, tool));
       if (read !== null) operations.push(read);
+      yield;
     }
   }
   const servers = Array.isArray(root["servers"]) ? root["servers"].flatMap(serverUrl) : [];

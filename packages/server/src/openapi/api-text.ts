@@ -3,8 +3,8 @@ import { RemitError } from "@remit/contract";
 import { parse } from "yaml";
 
 /** No description may be larger. Reading YAML takes far longer than reading JSON, and holds up everything else meanwhile. */
-export const maxJsonBytes = 8 * 1024 * 1024;
-const maxYamlBytes = 2 * 1024 * 1024;
+export const maxJsonBytes = 16 * 1024 * 1024;
+const maxYamlBytes = 1024 * 1024;
 
 /**
  * An OpenAPI description as text, JSON or YAML.
@@ -13,7 +13,11 @@ const maxYamlBytes = 2 * 1024 * 1024;
 export function parseApiText(name: string, bytes: Uint8Array): Json {
   const isJson = bytes.subarray(0, 64).some((byte, index, head) => byte === 0x7b && head.subarray(0, index).every(isBlank));
   const most = isJson ? maxJsonBytes : maxYamlBytes;
-  if (bytes.byteLength > most) throw new RemitError("too-large", `${name} has ${bytes.byteLength} bytes, and at most ${most} are taken`);
+  if (bytes.byteLength > most)
+    throw new RemitError(
+      "too-large",
+      `${name} has ${bytes.byteLength} bytes, and at most ${most} are taken${isJson ? "" : "; as JSON it may be larger"}`,
+    );
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
     // Through JSON, so that nothing is shared and nothing is what JSON has no word for.

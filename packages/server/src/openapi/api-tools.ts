@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import type { JsonObject, UpstreamSpec } from "@remit/contract";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import type { Json, JsonObject, UpstreamSpec } from "@remit/contract";
 import { RemitError } from "@remit/contract";
-import type { ApiOperation } from "@remit/core";
-import { canonicalJson, readOperations } from "@remit/core";
+import type { ApiOperation, ApiOperations } from "@remit/core";
+import { canonicalJson, readingOperations } from "@remit/core";
 import type { ApiSource } from "./load-api.ts";
 
 /** The tools of an API, and where they are called. */
@@ -16,8 +17,8 @@ export type ApiTools = {
 };
 
 /** @throws RemitError `invalid-configuration` */
-export function apiTools(source: ApiSource, registered: string | undefined): ApiTools {
-  const { title, servers, operations, leftOut } = readOperations(source.document);
+export async function apiTools(source: ApiSource, registered: string | undefined): Promise<ApiTools> {
+  const { title, servers, operations, leftOut } = await readInTurns(source.document);
   const baseUrl = readBaseUrl(registered ?? servers[0], source.url);
   return {
     title,
@@ -26,6 +27,19 @@ export function apiTools(source: ApiSource, registered: string | undefined): Api
     listed: operations.map((operation) => listedTool(operation, baseUrl)),
     leftOut,
   };
+}
+
+/** Lets others run in between: a server that reads a large description still has to halt things in time. */
+export async function readInTurns(document: Json): Promise<ApiOperations> {
+  const steps = readingOperations(document);
+  let turn = performance.now();
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    if (performance.now() - turn < 10) continue;
+    await nextTurn();
+    turn = performance.now();
+  }
 }
 
 /** What an upstream of this kind is registered with. */

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import type { JsonObject, UpstreamSpec } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import { Agent } from "undici";
@@ -18,7 +19,7 @@ export async function connectOpenApi(spec: UpstreamSpec, deps: ConnectDeps): Pro
   const transport = openApiTransport(spec);
   const source = await loadApi(transport.document, { ...deps, timeoutMs: deps.connectTimeoutMs });
   deps.signal.throwIfAborted();
-  const api = apiTools(source, transport.baseUrl);
+  const api = await apiTools(source, transport.baseUrl);
   if (api.leftOut.length > 0)
     deps.logger.warn(
       { upstream: spec.name, leftOut: api.leftOut.slice(0, 20), count: api.leftOut.length },
@@ -36,9 +37,22 @@ export async function connectOpenApi(spec: UpstreamSpec, deps: ConnectDeps): Pro
   let closed: string | null = null;
   if (shown?.tls != null) shown.ended.addEventListener("abort", () => void close("its certificate is no longer good"), { once: true });
 
+  /** What it says is what was compared with what was accepted; when it says something else, that has to be compared. */
+  async function recheck(): Promise<void> {
+    const again = await apiTools(await loadApi(transport.document, { ...deps, timeoutMs: deps.connectTimeoutMs }), transport.baseUrl);
+    if (!isDeepStrictEqual(again.listed, api.listed)) await close("its description has changed");
+  }
+  const rechecking = setInterval(() => {
+    recheck().catch((error: unknown) =>
+      deps.logger.warn({ err: error, upstream: spec.name }, "the description of an API could not be read again"),
+    );
+  }, transport.recheckMs);
+  rechecking.unref();
+
   async function close(reason: string): Promise<void> {
     if (closed !== null) return;
     closed = reason;
+    clearInterval(rechecking);
     await dispatcher.destroy();
     for (const listener of closedListeners) listener(closed);
   }

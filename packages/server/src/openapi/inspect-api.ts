@@ -1,8 +1,8 @@
 import type { JsonObject } from "@remit/contract";
 import type { ApiOperation } from "@remit/core";
-import { readOperations } from "@remit/core";
 import type { OutboundOptions } from "../outbound/outbound-fetch.ts";
 import { createOutbound } from "../outbound/outbound-fetch.ts";
+import { readInTurns } from "./api-tools.ts";
 import { loadApi } from "./load-api.ts";
 
 /** What there is to know of an API before it is registered. */
@@ -24,7 +24,7 @@ const maxProblems = 10;
  */
 export async function inspectApi(document: string, options: { rootDir: string } & OutboundOptions): Promise<ApiInspection> {
   const source = await loadApi(document, { rootDir: options.rootDir, outbound: createOutbound(options) });
-  const { title, servers, operations, leftOut } = readOperations(source.document);
+  const { title, servers, operations, leftOut } = await readInTurns(source.document);
   return {
     title,
     servers: servers.flatMap((server) => (URL.canParse(server, source.url?.href) ? [new URL(server, source.url?.href).href] : [])),

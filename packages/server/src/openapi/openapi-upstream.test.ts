@@ -1,6 +1,11 @@
+import { createHash } from "node:crypto";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { JsonObject } from "@remit/contract";
 import { describe, expect, test } from "vitest";
+import { createNormaliser } from "../action/normalise.ts";
 import { callOf, firstText, openFleet } from "../upstream/upstreams.testing.ts";
 import { apiSpec, fixturesDir, openApiServer } from "./openapi.testing.ts";
 
@@ -132,6 +137,42 @@ describe("an API as an upstream", () => {
     // It is as usable as before.
     crm.api.answer((_request, response) => response.end("plain"));
     expect(firstText(await crm.call("getCustomer", { id: "8" }))).toBe("plain");
+  });
+
+  test("[CTL-18] a description that changes is connected anew, and says so; what it sends is part of what is pinned", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "remit-api-"));
+    const document = (method: string) => ({
+      openapi: "3.1.0",
+      info: { title: "T", version: "1" },
+      paths: { "/things": { [method]: { operationId: "things", summary: "Things", responses: {} } } },
+    });
+    await writeFile(join(folder, "api.json"), JSON.stringify(document("get")));
+    const spec = apiSpec("api", "api.json", "http://127.0.0.1:9", { recheckMs: 1_000 });
+    await using fleet = openFleet([spec], { rootDir: folder });
+    const [before] = await fleet.nextOffer("api");
+    await writeFile(join(folder, "api.json"), JSON.stringify(document("delete")));
+    const [after] = await fleet.nextOffer("api");
+    // The same name, the same words, the same schema: only what is sent differs.
+    expect(after).toMatchObject({ name: before?.name, description: before?.description });
+    expect([before, after].map((tool) => String(tool?.inputSchema["$comment"]).split(",")[0])).toEqual([
+      "GET http://127.0.0.1:9/things",
+      "DELETE http://127.0.0.1:9/things",
+    ]);
+    await rm(folder, { recursive: true });
+  });
+
+  test("every schema that it makes can be compiled", async () => {
+    await using crm = await openCrm();
+    const normaliser = createNormaliser();
+    for (const tool of await crm.fleet.offered("crm")) {
+      const pin = { ...tool, digest: createHash("sha256").update(tool.name).digest("hex") };
+      expect(() => normaliser.resultProblem(pin, {}), tool.name).not.toThrow();
+      try {
+        normaliser.arguments(pin, {});
+      } catch (error) {
+        expect(error).toMatchObject({ code: "invalid-arguments" });
+      }
+    }
   });
 
   test("a document that leads out of the registry, or that nobody may fetch, connects nothing", async () => {

@@ -50,12 +50,11 @@ export async function openApiServer(): Promise<TestApi> {
 /** Where the descriptions of this folder lie. */
 export const fixturesDir = dirname(fileURLToPath(new URL("./fixtures/crm.yaml", import.meta.url)));
 
-export function apiSpec(name: string, document: string, baseUrl?: string, more: Partial<UpstreamSpec> = {}): UpstreamSpec {
+export function apiSpec(name: string, document: string, baseUrl?: string, transport: { recheckMs?: number } = {}): UpstreamSpec {
   return upstreamSpecSchema.parse({
     kind: "upstream",
     name,
     owner: "ada",
-    transport: { type: "openapi", document, ...(baseUrl === undefined ? {} : { baseUrl }) },
-    ...more,
+    transport: { type: "openapi", document, ...(baseUrl === undefined ? {} : { baseUrl }), ...transport },
   });
 }
