@@ -22,7 +22,13 @@ export function openDatabase({ url, poolSize = 16, role = applicationRole }: Dat
   const pool = open(poolSize);
   // Prepared while a table was empty, a plan that reads all of it looks cheapest, and is kept for a minute or more. What is ruled out
   // here is priced so high that PostgreSQL would compile what cannot avoid it, at twenty times its cost.
-  const direct = open(directPoolSize, ["-c enable_seqscan=off", "-c enable_hashjoin=off", "-c enable_mergejoin=off", "-c jit=off"]);
+  const direct = open(directPoolSize, [
+    "-c enable_seqscan=off",
+    "-c enable_hashjoin=off",
+    "-c enable_mergejoin=off",
+    "-c jit=off",
+    "-c plan_cache_mode=force_generic_plan",
+  ]);
 
   let closing: Promise<unknown> | undefined;
   return {

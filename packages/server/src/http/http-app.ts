@@ -54,6 +54,8 @@ export async function createHttpApp(options: HttpAppOptions): Promise<App> {
     // Ours alone: a caller's own id could carry anything into the log.
     requestIdHeader: false,
     genReqId: () => randomUUID(),
+    // A logger for each request costs more than its route: what is logged of a request names it by itself.
+    childLoggerFactory: (parent) => parent,
     forceCloseConnections: "idle",
     http: {
       headersTimeout: arrival.headersMs,

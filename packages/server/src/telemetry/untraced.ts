@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { randomFillSync } from "node:crypto";
 import { formatTraceparent, parseTraceparent } from "./traceparent.ts";
 import type { Tracing } from "./tracing.ts";
 
@@ -13,7 +13,15 @@ export function createUntraced(): Tracing {
   };
 }
 
+// One call to the system's generator for many ids.
+const pool = Buffer.alloc(4_096);
+let used = pool.length;
+
 function randomId(bytes: number): string {
-  const id = randomBytes(bytes).toString("hex");
+  if (used + bytes > pool.length) {
+    randomFillSync(pool);
+    used = 0;
+  }
+  const id = pool.toString("hex", used, (used += bytes));
   return /[^0]/.test(id) ? id : randomId(bytes);
 }
