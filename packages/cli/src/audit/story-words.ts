@@ -88,12 +88,14 @@ function gist(value: ShownPayload["value"]): unknown {
   return content.map((block) => textMember(block, "text") ?? textMember(block, "type") ?? "?").join("\n");
 }
 
-function outcomeWords({ type, code, reason, durationMs }: NonNullable<StoryAction["outcome"]>): string {
+function outcomeWords({ type, code, reason, durationMs, attempts, injected }: NonNullable<StoryAction["outcome"]>): string {
   const why = [code, reason]
     .filter((part) => part !== null)
     .map(safeLine)
     .join(": ");
-  return `${safeLine(type)}${durationMs === null ? "" : ` after ${duration(durationMs)}`}${why === "" ? "" : `: ${why}`}`;
+  const often = attempts > 1 ? ` in ${attempts} attempts` : "";
+  const fault = injected.length > 0 ? ` (injected on purpose: ${injected.map(safeLine).join(", ")})` : "";
+  return `${safeLine(type)}${durationMs === null ? "" : ` after ${duration(durationMs)}`}${often}${fault}${why === "" ? "" : `: ${why}`}`;
 }
 
 function eventWords({ event }: RecordedEvent, terminal: Terminal): string {

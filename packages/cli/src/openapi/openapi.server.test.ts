@@ -98,7 +98,14 @@ async function remit(...args: string[]) {
   return { exit, out: around.out(), err: around.err() };
 }
 
-async function call(tool: string, args: object): Promise<{ isError?: boolean; structuredContent?: unknown; content: { text?: string }[] }> {
+type Answer = {
+  isError?: boolean;
+  structuredContent?: unknown;
+  content: { text?: string }[];
+  _meta?: { "remit/outcome"?: { actionId: string } };
+};
+
+async function call(tool: string, args: object): Promise<Answer> {
   const { clientId, clientSecret, resource } = JSON.parse((await remit("agents", "secret", "new", "clerk", "--json")).out) as Record<
     string,
     string
@@ -119,7 +126,7 @@ async function call(tool: string, args: object): Promise<{ isError?: boolean; st
     },
     body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: tool, arguments: args } }),
   });
-  return ((await answer.json()) as { result: { isError?: boolean; content: { text?: string }[] } }).result;
+  return ((await answer.json()) as { result: Answer }).result;
 }
 
 test("[CTL-38] a description becomes files, and nothing of it is in force before somebody has confirmed what was guessed", async () => {
@@ -165,6 +172,10 @@ test("[SAF-10] a fault is injected and shown by those who operate, and ends when
   expect((await remit("status", "--context", "ada")).out).toContain("fault    error of orders in staging, active (game day)");
   const failed = await call("orders__getOrder", { id: "9" });
   expect(failed.isError).toBe(true);
+  // The agent is told what it would be told of a real one; who reads the ledger is told that it was none.
+  expect(JSON.stringify(failed)).not.toContain("purpose");
+  const told = failed._meta?.["remit/outcome"]?.actionId ?? "";
+  expect((await remit("audit", "show", told, "--context", "ada")).out).toContain("in 3 attempts (injected on purpose: error)");
   expect(asked).not.toContain("GET /v1/orders/9");
   const [id = ""] = added.out.split(":");
   expect((await remit("fault", "rm", id, "--context", "ada")).exit).toBe(0);

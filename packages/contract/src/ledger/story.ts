@@ -77,6 +77,10 @@ export const storyActionSchema = z.object({
       code: z.string().nullable(),
       reason: z.string().nullable(),
       durationMs: z.number().nullable(),
+      /** How often it was sent, or tried to be. */
+      attempts: z.int(),
+      /** Kinds of faults that people had it meet on purpose: it says nothing of how its upstream was. */
+      injected: z.array(z.string()),
     })
     .nullable(),
   entries: z.array(storyEntrySchema),

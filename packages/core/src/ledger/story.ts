@@ -94,7 +94,7 @@ function decisionOf({ seq, event }: ShownEntry): StoryDecision[] {
 }
 
 function outcomeOf({ seq, event }: ShownEntry): StoryAction["outcome"] {
-  const { code, reason, durationMs } = event.data;
+  const { code, reason, durationMs, attempts, injected } = event.data;
   return {
     type: stateOf(typeOf(event.type)),
     at: event.time,
@@ -102,6 +102,8 @@ function outcomeOf({ seq, event }: ShownEntry): StoryAction["outcome"] {
     code: text(code),
     reason: text(reason),
     durationMs: typeof durationMs === "number" ? durationMs : null,
+    attempts: Math.max(1, list(attempts).length),
+    injected: distinct(list(injected).map((each) => text((each as { kind?: unknown } | null)?.kind))),
   };
 }
 

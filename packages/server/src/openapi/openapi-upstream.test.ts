@@ -154,7 +154,7 @@ describe("an API as an upstream", () => {
     const [after] = await fleet.nextOffer("api");
     // The same name, the same words, the same schema: only what is sent differs.
     expect(after).toMatchObject({ name: before?.name, description: before?.description });
-    expect([before, after].map((tool) => String(tool?.inputSchema["$comment"]).split(",")[0])).toEqual([
+    expect([before, after].map((tool) => JSON.stringify(tool?.inputSchema["$comment"]).split(",")[0]?.slice(1))).toEqual([
       "GET http://127.0.0.1:9/things",
       "DELETE http://127.0.0.1:9/things",
     ]);
