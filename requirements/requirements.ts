@@ -172,6 +172,18 @@ export const requirements: readonly Requirement[] = [
     level: "N",
   },
   {
+    id: "CTL-34",
+    capability: "Paved road / golden paths",
+    promise: "A client's MCP servers are put behind Remit by one command, secrets and all, and taken back byte for byte.",
+    level: "N",
+  },
+  {
+    id: "CTL-35",
+    capability: "Shadow-AI containment",
+    promise: "MCP servers that clients reach past Remit are found in their configurations.",
+    level: "N",
+  },
+  {
     id: "CTL-37",
     capability: "Checks fail closed",
     promise: "Unknown, stale, late, broken or missing is a refusal, with a reason that a person can act on.",

@@ -66,6 +66,11 @@ export const commands: readonly Entry[] = [
     load: async () => (await import("../run/run.command.ts")).defineRun,
   },
   {
+    name: "wrap",
+    summary: "put the MCP servers of a client behind Remit",
+    load: async () => (await import("../wrap/wrap.command.ts")).defineWrap,
+  },
+  {
     name: "mcp",
     summary: "an MCP server on stdin and stdout, for clients that speak nothing else",
     load: async () => (await import("../mcp/mcp.command.ts")).defineMcp,
