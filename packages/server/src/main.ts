@@ -200,6 +200,12 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       stores: { secrets: secretStore, leases: leaseStore, grants: grantStore },
       outbound,
       publicUrl: () => publicUrl,
+      onConnected: (upstream) => {
+        upstreams
+          .offered(upstream)
+          .then((offered) => registry.driftCheck(upstream, offered))
+          .catch(onError("an upstream that somebody has just consented to does not list its tools"));
+      },
       masterKey,
       ledger,
       // Both are made further down, and asked only once everything stands.

@@ -38,5 +38,5 @@ export type Backend = {
   /** The version now of something of its own that leases rest on; undefined for what is not its own. */
   versionOf?(path: string): Promise<number | undefined>;
   /** The upstream did not take it: true where another may be taken. */
-  challenged?(request: LeaseRequest, credential: CredentialSpec, challenge: Challenge): Promise<boolean>;
+  challenged?(request: LeaseRequest, credential: CredentialSpec, challenge: Challenge, rests: Material["rests"]): Promise<boolean>;
 };

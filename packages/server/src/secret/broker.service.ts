@@ -339,7 +339,8 @@ export function createBroker(options: BrokerOptions): RunningBroker {
       const credentials = one?.credentials ?? specsOf(request, names);
       const answers = await Promise.all(
         credentials.map(
-          async (credential) => (await options.backends[credential.from.type].challenged?.(request, credential, challenge)) ?? false,
+          async (credential) =>
+            (await options.backends[credential.from.type].challenged?.(request, credential, challenge, one?.rests ?? [])) ?? false,
         ),
       );
       const rotated = one !== undefined && (await hasNewer(one));

@@ -37,6 +37,8 @@ export type CredentialsOptions = {
   outbound: Outbound;
   /** Where people and authorization servers reach this server: known once it listens. */
   publicUrl: () => URL;
+  /** Told after somebody has consented: the upstream is worth another attempt at once. */
+  onConnected?: (upstream: string) => void;
   logger: Logger;
   now: () => Date;
   lifetimeMs?: number;
@@ -77,6 +79,7 @@ export function createCredentials(options: CredentialsOptions): Credentials {
     outbound: options.outbound,
     known: options.known,
     publicUrl: options.publicUrl,
+    ...(options.onConnected === undefined ? {} : { onConnected: options.onConnected }),
     now,
   });
   const stored = createStoredBackend({ secrets });

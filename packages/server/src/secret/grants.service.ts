@@ -44,6 +44,8 @@ export type GrantOptions = {
   known: KnownSecrets;
   /** Where people and authorization servers reach this server. */
   publicUrl: () => URL;
+  /** Told after somebody has consented: the upstream is worth another attempt at once. */
+  onConnected?: (upstream: string) => void;
   now: () => Date;
 };
 
@@ -68,7 +70,13 @@ export type Grants = {
 };
 
 type Kept = { session: OAuthSession; resourceMetadata: string | null };
-type Consent = { server: OAuthServer; client: OAuthClientInformationMixed; verifier: string; resourceMetadata: string | null };
+type Consent = {
+  server: OAuthServer;
+  client: OAuthClientInformationMixed;
+  verifier: string;
+  scope: string | null;
+  resourceMetadata: string | null;
+};
 
 const consentLifetimeMs = 10 * 60_000;
 /** A token that ends so soon is refreshed before it is used. */
@@ -229,7 +237,7 @@ export function createGrants(options: GrantOptions): Grants {
     const kept = open(grant);
     if (from.type === "oauth-client") {
       const server = await findServer(upstream, from, { resourceMetadata: grant.resourceMetadata }, fetchFn);
-      const scope = scopeFor(server, from, [...(kept?.session.tokens.scope?.split(" ") ?? []), ...grant.wanted]);
+      const scope = scopeFor(server, from, [...scopesOf(kept), ...grant.wanted]);
       const client = await clientAt(credential.name, from, server, scope, fetchFn);
       const tokens = await clientCredentialsToken({ server, client }, scope, await proofFor(from, server), fetchFn);
       return { session: { server, client, tokens: withScope(tokens, scope) }, resourceMetadata: grant.resourceMetadata };
@@ -271,36 +279,42 @@ export function createGrants(options: GrantOptions): Grants {
       return key === null ? undefined : ((await store.read(database, key))?.version ?? 0);
     },
 
-    async challenged(request, credential, challenge) {
+    async challenged(request, credential, challenge, rests) {
       if (!isOAuth(credential)) return false;
       const key = await keyFor(credential, request);
       const asked = askedFor(challenge.wwwAuthenticate);
       const { from } = credential;
-      await store.ensure(database, key);
-      const grant = await store.read(database, key);
-      if (grant === null) return false;
+      const lease = { version: rests.find(({ path }) => path === restOf(key))?.version };
       if (challenge.status === 403 && asked.error !== "insufficient_scope") return false;
-      const kept = open(grant);
-      const granted = kept?.session.tokens.scope?.split(" ") ?? [];
-      const wanted = [...new Set([...grant.wanted, ...asked.scopes])];
-      const more = wanted.filter((scope) => !granted.includes(scope));
-      const resourceMetadata = asked.resourceMetadata ?? grant.resourceMetadata;
-      const note = { ...grant, wanted: kept === null ? wanted : [...new Set([...granted, ...wanted])], resourceMetadata };
+      await store.ensure(database, key);
+      // Under the lock: a consent that is finished meanwhile is not to be written over.
+      const noted = await database.transaction(async (transaction) => {
+        const grant = await store.lock(transaction, key);
+        if (grant === null) return null;
+        const kept = open(grant);
+        const granted = scopesOf(kept);
+        const wanted = [...new Set([...grant.wanted, ...asked.scopes])].filter((scope) => !granted.includes(scope));
+        const note = { ...grant, wanted, resourceMetadata: asked.resourceMetadata ?? grant.resourceMetadata };
+        await store.save(transaction, note);
+        return { grant: note, kept };
+      });
+      if (noted === null) return false;
+      const { grant, kept } = noted;
       if (from.type === "oauth-client") {
-        const young = grant.refreshedAt !== null && now().getTime() - grant.refreshedAt.getTime() < youngMs;
-        if (kept !== null && young && more.length === 0) return false;
-        await store.save(database, note);
-        const version = grant.version;
-        await keepFresh(credential, request.upstream, key, (current) => current.version === version);
+        if (kept !== null && isYoung(grant) && grant.wanted.length === 0) return false;
+        await keepFresh(credential, request.upstream, key, ({ version }) => version === grant.version);
         return true;
       }
-      if (challenge.status === 403 || kept === null) {
-        await store.save(database, note);
-        throw wantedError(request.upstream, key, challenge.status === 403 ? more : []);
-      }
-      return await afterRefusal(credential, request.upstream, { ...grant, resourceMetadata }, kept);
+      // Somebody has consented since the lease was given: there is another to try.
+      if (kept !== null && lease.version !== undefined && lease.version !== grant.version) return true;
+      if (challenge.status === 403 || kept === null) throw wantedError(request.upstream, key, challenge.status === 403 ? grant.wanted : []);
+      return await afterRefusal(credential, request.upstream, grant, kept);
     },
   };
+
+  function isYoung({ refreshedAt }: StoredGrant): boolean {
+    return refreshedAt !== null && now().getTime() - refreshedAt.getTime() < youngMs;
+  }
 
   /** A token was not taken. It may have been withdrawn, or the upstream may have moved to another authorization server. */
   async function afterRefusal(
@@ -311,8 +325,7 @@ export function createGrants(options: GrantOptions): Grants {
   ): Promise<boolean> {
     const server = await findServer(upstream, credential.from, grant, fetchFor(upstream, credential.from)).catch(() => null);
     const moved = server !== null && server.issuer !== kept.session.server.issuer;
-    const young = grant.refreshedAt !== null && now().getTime() - grant.refreshedAt.getTime() < youngMs;
-    if (!moved && !young) {
+    if (!moved && !isYoung(grant)) {
       const { version } = grant;
       await keepFresh(credential, upstream, grant, (current) => current.version === version);
       return true;
@@ -354,12 +367,14 @@ export function createGrants(options: GrantOptions): Grants {
       const asked = grant ?? (await askedWithout(upstream));
       try {
         const server = await findServer(upstream, from, { resourceMetadata: asked?.resourceMetadata ?? null }, fetchFn);
-        const scope = scopeFor(server, from, asked?.wanted ?? []);
+        // What was granted before is asked for again, or the new consent would be narrower.
+        const before = grant === null ? [] : scopesOf(open(grant));
+        const scope = scopeFor(server, from, [...new Set([...before, ...(asked?.wanted ?? [])])]);
         const client = await clientAt(spec.name, from, server, scope, fetchFn);
         const state = randomBytes(32).toString("base64url");
         const { url, verifier } = await beginAuthorization({ server, client }, { redirectUri: redirectUri(), scope, state });
         const expiresAt = new Date(now().getTime() + consentLifetimeMs);
-        const consent: Consent = { server, client, verifier, resourceMetadata: asked?.resourceMetadata ?? null };
+        const consent: Consent = { server, client, verifier, scope: scope ?? null, resourceMetadata: asked?.resourceMetadata ?? null };
         const hash = hashOf(state);
         await store.forgetConsents(database, now());
         await store.addConsent(database, hash, {
@@ -388,7 +403,7 @@ export function createGrants(options: GrantOptions): Grants {
       const { credential, upstream: name, person, startedBy } = consent;
       const key = { credential, upstream: name, person };
       const { upstream, spec } = find(name, credential);
-      const { server, client, verifier, resourceMetadata } = JSON.parse(
+      const { server, client, verifier, scope, resourceMetadata } = JSON.parse(
         openSecret(options.masterKey, `consent ${hash.toString("hex")}`, consent.sealed),
       ) as Consent;
       if (error !== null || code === null)
@@ -410,7 +425,10 @@ export function createGrants(options: GrantOptions): Grants {
       await database.transaction(async (transaction) => {
         const held = await store.lock(transaction, key);
         if (held === null) throw new RemitError("conflict", "It was disconnected meanwhile; begin again");
-        const grant = renewed({ ...held, wanted: [] }, { session: { server, client, tokens }, resourceMetadata });
+        const grant = renewed(
+          { ...held, wanted: [] },
+          { session: { server, client, tokens: withScope(tokens, scope ?? undefined) }, resourceMetadata },
+        );
         await store.save(transaction, { ...grant, connectedBy: startedBy, connectedAt: now() });
         await options.ledger.append(
           transaction,
@@ -419,6 +437,7 @@ export function createGrants(options: GrantOptions): Grants {
         await options.control.changed(transaction);
       });
       await options.control.refresh();
+      options.onConnected?.(name);
       return key;
     },
 
@@ -458,6 +477,10 @@ function askedFor(header: string | null): { scopes: string[]; resourceMetadata: 
     resourceMetadata: resourceMetadataUrl?.href ?? null,
     error: error ?? null,
   };
+}
+
+function scopesOf(kept: Kept | null): string[] {
+  return kept?.session.tokens.scope?.split(" ").filter((scope) => scope !== "") ?? [];
 }
 
 function hashOf(state: string): Buffer {
