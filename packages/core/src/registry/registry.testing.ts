@@ -212,10 +212,12 @@ function registerPolicy(override: Named<PolicySpec, { digest: string; sources: P
 }
 
 function merge<Item extends { name: string }>(defaults: readonly Item[], overrides: readonly Item[] = [], fresh: object = {}): Item[] {
-  const merged = new Map(defaults.map((item) => [item.name, item]));
+  // Two upstreams may have tools of one name.
+  const keyOf = (item: { name: string; upstream?: string }): string => `${item.upstream ?? "helpdesk"} ${item.name}`;
+  const merged = new Map(defaults.map((item) => [keyOf(item), item]));
   for (const override of overrides) {
-    const base = merged.get(override.name) ?? { ...defaults[0], ...fresh };
-    merged.set(override.name, { ...base, ...override });
+    const base = merged.get(keyOf(override)) ?? { ...defaults[0], ...fresh };
+    merged.set(keyOf(override), { ...base, ...override });
   }
   return [...merged.values()];
 }
