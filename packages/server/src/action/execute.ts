@@ -108,7 +108,8 @@ async function run(deps: ActionDeps, execution: Execution, done: Done): Promise<
     // A halt may have been engaged between the decision and this moment.
     deps.inFlight.apply(deps.halts.current());
     const timeoutMs = spec.timeoutMs ?? deps.registry.current().upstreams.get(spec.upstream)?.timeoutMs ?? 30_000;
-    const { relay, continuation, perform } = execution;
+    const { continuation, perform } = execution;
+    const relay = quietWhereRedacted(execution);
     const call = async (timeLeftMs: number): Promise<ToolResult> => {
       if (perform !== undefined) return await perform(input.value, flight.signal);
       return await deps.upstreams.call({
@@ -156,6 +157,17 @@ async function run(deps: ActionDeps, execution: Execution, done: Done): Promise<
   } finally {
     flight.leave();
   }
+}
+
+/** What policy redacts of a result must not come by another way: then only how far it is is told, in numbers. */
+function quietWhereRedacted({ relay, decision }: Execution): Relay | undefined {
+  if (relay === undefined || !decision.obligations.some(({ type }) => type === "redact")) return relay;
+  return {
+    ...relay,
+    onNotification(method, { message: _message, ...params }) {
+      if (method === "notifications/progress") relay.onNotification(method, params);
+    },
+  };
 }
 
 function faultOf({ code, message, data }: RpcError): UpstreamFault {
