@@ -43,6 +43,18 @@ export const requirements: readonly Requirement[] = [
     level: "N",
   },
   {
+    id: "CTL-06",
+    capability: "Secrets management",
+    promise: "Upstream secrets are kept sealed, in versions, shown to upstreams alone, and rotated with an overlap.",
+    level: "N",
+  },
+  {
+    id: "CTL-07",
+    capability: "Credential brokering",
+    promise: "An upstream's credential is brought by Remit for one call or one connection; agents never hold it, and a halt takes it away.",
+    level: "N",
+  },
+  {
     id: "CTL-08",
     capability: "Permission tiers 0-3",
     promise: "A tier is a ceiling above all policy: what an agent's tier does not reach, no policy and no approval gives it.",
@@ -94,6 +106,13 @@ export const requirements: readonly Requirement[] = [
     id: "CTL-19",
     capability: "Tool-call schema validation",
     promise: "Arguments are checked against the pinned schema; an argument that the schema does not declare is refused.",
+    level: "N",
+  },
+  {
+    id: "CTL-20",
+    capability: "Sandboxing",
+    promise:
+      "Upstreams and agents' programs start contained where the machine can, reach what is declared and nothing else, and end with Remit.",
     level: "N",
   },
   {
@@ -184,6 +203,12 @@ export const requirements: readonly Requirement[] = [
     level: "N",
   },
   {
+    id: "CTL-36",
+    capability: "Formal centre/domain interfaces, policy signals",
+    promise: "The organisation's guard holds above every team's own policies, and each decision names the policies that made it.",
+    level: "N",
+  },
+  {
     id: "CTL-37",
     capability: "Checks fail closed",
     promise: "Unknown, stale, late, broken or missing is a refusal, with a reason that a person can act on.",
@@ -200,6 +225,12 @@ export const requirements: readonly Requirement[] = [
     id: "CTL-39",
     capability: "MCP interoperability",
     promise: "Official MCP clients of each protocol era reach upstreams of each era, over stdio and Streamable HTTP.",
+    level: "N",
+  },
+  {
+    id: "CTL-41",
+    capability: "Vendor lock-in mitigated by open standards",
+    promise: "Agents, upstreams, identities and records speak open standards: MCP, OAuth, OpenAPI, Cedar, OpenTelemetry, CloudEvents.",
     level: "N",
   },
   {
@@ -237,6 +268,19 @@ export const requirements: readonly Requirement[] = [
     id: "RUN-15",
     capability: "Backpressure",
     promise: "A full queue, and an upstream with too many calls, refuses with a reason and takes more as soon as work is done.",
+    level: "N",
+  },
+  {
+    id: "RUN-17",
+    capability: "Exactly-once / at-least-once semantics",
+    promise:
+      "What was approved or keyed happens at most once, whatever is killed and however often it is repeated; what is not known is said to be unknown.",
+    level: "N",
+  },
+  {
+    id: "RUN-18",
+    capability: "Out-of-order and duplicate handling",
+    promise: "Duplicate requests attach to the first; late, double and stray answers of an upstream change nothing.",
     level: "N",
   },
   {
@@ -302,9 +346,21 @@ export const requirements: readonly Requirement[] = [
     level: "N",
   },
   {
+    id: "AUD-05",
+    capability: "Agent-trace links in PRs and tickets",
+    promise: "A run or action becomes git trailers: who acted, who answers, who approved, where it is told, under which signed root.",
+    level: "N",
+  },
+  {
     id: "AUD-06",
     capability: "Provenance of decisions",
     promise: "A decision is recorded with the policies, facts and versions that it was made from.",
+    level: "N",
+  },
+  {
+    id: "AUD-07",
+    capability: "Audit of model decisions, transforms, HITL",
+    promise: "Questions that upstreams put to models and people, decisions, redactions and every vote are on the record.",
     level: "N",
   },
   {
@@ -384,6 +440,12 @@ export const requirements: readonly Requirement[] = [
     id: "GOV-21",
     capability: "Accountability stays human",
     promise: "Only a person can answer for an agent; no agent, service or team can.",
+    level: "N",
+  },
+  {
+    id: "CST-09",
+    capability: "Runaway prevention",
+    promise: "An amount or a rate is reserved before a call and stops the next one at the limit, also under concurrency.",
     level: "N",
   },
   {

@@ -1,4 +1,4 @@
-import { ledgerVerdictSchema, recordedEventSchema, storySchema } from "@remit/contract";
+import { checkpointViewSchema, ledgerVerdictSchema, recordedEventSchema, RemitError, storySchema } from "@remit/contract";
 import type { RecordedEvent } from "@remit/contract";
 import type { Command } from "commander";
 import { path, query } from "../client/http-client.ts";
@@ -10,6 +10,7 @@ import type { Frame } from "../frame/frame.ts";
 import { safeJson } from "../terminal/safe-text.ts";
 import { table } from "../terminal/table.ts";
 import { storyWords } from "./story-words.ts";
+import { trailersOf } from "./trailer-words.ts";
 import { verdictWords } from "./verdict-words.ts";
 
 type QueryOptions = PageOptions & {
@@ -52,6 +53,12 @@ export function defineAudit(command: Command, run: Run): void {
     .option("--full", "whole arguments and results, also of a run with many actions")
     .action((id: string, options: { full?: true }) => run((frame) => showStory(frame, id, options)));
   example(show, "remit audit show run_0190…", "remit audit show act_0190… --full");
+
+  const trailers = command
+    .command("trailers <id>")
+    .description("what the message of a commit or a pull request says of the run or action behind it, as git trailers")
+    .action((id: string) => run((frame) => showTrailers(frame, id)));
+  example(trailers, "remit audit trailers run_0190… >> .git/PULL_REQUEST_BODY", "remit audit trailers act_0190… --json");
 
   const verify = command
     .command("verify")
@@ -101,6 +108,17 @@ async function showStory(frame: Frame, id: string, options: { full?: true }): Pr
   const whole = options.full === true || story.actions.length === 1;
   frame.terminal.answer(story, () => storyWords(story, frame.terminal, whole));
   if (!whole && story.actions.length > 0) frame.terminal.say(`whole arguments and results: ${frame.hint(`audit show ${id} --full`)}`);
+}
+
+async function showTrailers(frame: Frame, id: string): Promise<void> {
+  const client = await frame.client();
+  const story = await client.send({ path: path`/v1/audit/show/${id}`, response: storySchema, timeoutMs: 60_000 });
+  const checkpoint = await client.send({ path: "/v1/audit/checkpoint", response: checkpointViewSchema }).catch((error: unknown) => {
+    if (RemitError.is(error) && error.code === "not-found") return null;
+    throw error;
+  });
+  const trailers = trailersOf(story, checkpoint, client.url);
+  frame.terminal.answer(trailers, () => trailers.map(({ key, value }) => `${key}: ${value}`));
 }
 
 async function verifyLedger(frame: Frame): Promise<number> {

@@ -28,7 +28,7 @@ async function serversOf(remit: TestActionPath, count: number): Promise<TestServ
 const succeeded = (outcomes: ActionOutcome[]): ActionOutcome[] => outcomes.filter(({ type }) => type === "succeeded");
 const codes = (outcomes: ActionOutcome[]): Set<string> => new Set(outcomes.flatMap((outcome) => ("code" in outcome ? [outcome.code] : [])));
 
-test.each([1, 2])("[CTL-29][RUN-13] 64 callers at once never overspend one budget of the day, on %i server(s)", async (count) => {
+test.each([1, 2])("[CST-09][CTL-29][RUN-13] 64 callers at once never overspend one budget of the day, on %i server(s)", async (count) => {
   await using remit = await openTestActionPath({ policy: cap({ counts: "amount", limit: 1_000, per: "day", scope: "agent" }) });
   const servers = await serversOf(remit, count);
   const outcomes = await race(servers, (server, index) => server.act("refund.create", refund(90 + index)));
@@ -90,7 +90,7 @@ test.each([1, 2])(
   },
 );
 
-test("[SAF-21] an idempotency key that is used for another call is refused and recorded, and the first is not touched", async () => {
+test("[RUN-18][SAF-21] an idempotency key that is used for another call is refused and recorded, and the first is not touched", async () => {
   await using remit = await openTestActionPath({ policy: everythingGranted });
   const [first, other] = await Promise.all([
     remit.act("refund.create", refund(1), { idempotencyKey: "k" }),

@@ -47,7 +47,7 @@ async function settled(): Promise<void> {
   while ((await world.superuser.query(open)).length > 0) await delay(50);
 }
 
-test.each(rows)("[SAF-21][AUD-14] killed at $point with a $doing in progress", async ({ point, doing, state, executed }) => {
+test.each(rows)("[RUN-17][SAF-21][AUD-14] killed at $point with a $doing in progress", async ({ point, doing, state, executed }) => {
   const text = `${doing} at ${point}`;
   const waiting = `waits at ${point} of ${doing}`;
   expect(await world.call("mail", waiting)).toBe("waiting");

@@ -172,7 +172,7 @@ test("[AUD-01][AUD-02][AUD-04] a run is reconstructed from the ledger alone: wha
   });
 });
 
-test("[AUD-03][AUD-06][AUD-08][AUD-12] an approved action tells both decisions, who said yes, and under which policy", async () => {
+test("[AUD-07][AUD-03][AUD-06][AUD-08][AUD-12] an approved action tells both decisions, who said yes, and under which policy", async () => {
   await using test = await openTriage();
   const get = await openFace(test);
   for (const id of [email, approval]) {
@@ -256,7 +256,7 @@ test.each(filters)("[AUD-03] entries are found by %s", async (query, count) => {
   expect(body.items).toHaveLength(count);
 });
 
-test("entries are paged through in either order, each once, as CloudEvents", async () => {
+test("[CTL-41] entries are paged through in either order, each once, as CloudEvents", async () => {
   await using test = await openTestLedger();
   await fill(test, [40, 1, 30]);
   const get = await openFace(test);

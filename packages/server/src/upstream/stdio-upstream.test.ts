@@ -92,7 +92,7 @@ describe("[CTL-21] upstreams that misbehave", () => {
     await expect(fleet.call(callOf("up", "call"))).rejects.toMatchObject({ message: expect.stringContaining('"up"') as string });
   });
 
-  test("an answer to another request is no answer: the call times out", async () => {
+  test("[RUN-18] an answer to another request is no answer: the call times out", async () => {
     await using fleet = openFleet([fixtureSpec("up", "raw-server", ["wrong-id"])]);
     await fleet.offered("up");
     await expect(fleet.call({ ...callOf("up", "call"), timeoutMs: 300 })).rejects.toMatchObject({ code: "upstream-timeout" });
