@@ -10,6 +10,14 @@ export async function connect(remit: Remit, upstream: string): Promise<void> {
   if (!page.ok) throw new Error(`${new URL(page.url).pathname} said ${page.status}: ${textOf(await page.text())}`);
 }
 
+const connectionsSchema = z.object({ items: z.array(z.object({ upstream: z.string(), state: z.string() })) });
+
+/** Whether somebody has to consent again, as Remit tells whoever asks. */
+export async function wantsConsent(remit: Remit, upstream: string): Promise<boolean> {
+  const { items } = connectionsSchema.parse(await remit.get("/v1/connections"));
+  return items.some((item) => item.upstream === upstream && item.state !== "connected");
+}
+
 function textOf(page: string): string {
   const main = /<main[^>]*>([\s\S]*)<\/main>/.exec(page)?.[1] ?? page;
   return main

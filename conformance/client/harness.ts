@@ -7,7 +7,7 @@ import type { Remit } from "../through/remit.ts";
 import { work } from "./agent.ts";
 import type { Assignment } from "./assignment.ts";
 import { assignmentSchema, workOf } from "./assignment.ts";
-import { connect } from "./connect.ts";
+import { connect, wantsConsent } from "./connect.ts";
 import { createRegistrar } from "./registrar.ts";
 import { createTurns } from "./turns.ts";
 
@@ -70,16 +70,16 @@ export async function openHarness(remit: Remit): Promise<Harness> {
     for (let connects = 1; ; connects += 1) {
       await connect(remit, upstream);
       try {
-        await oncePinned(doIt);
+        await oncePinned(doIt, upstream);
         return;
       } catch (error) {
-        if (connects === maxConnects || !String(error).includes("(credential-")) throw error;
+        if (connects === maxConnects || !(String(error).includes("(credential-") || (await wantsConsent(remit, upstream)))) throw error;
       }
     }
   }
 
   /** What the upstream offers is known only some moments after it has let Remit in. */
-  async function oncePinned(doIt: () => Promise<void>): Promise<void> {
+  async function oncePinned(doIt: () => Promise<void>, upstream: string): Promise<void> {
     const deadline = Date.now() + pinWithinMs;
     for (;;) {
       await registrar.refresh();
@@ -87,7 +87,12 @@ export async function openHarness(remit: Remit): Promise<Harness> {
         await inTurn(doIt);
         return;
       } catch (error) {
-        if (Date.now() > deadline || !/\(tool-changed\)|token-revoked|HTTP 401/.test(String(error))) throw error;
+        if (
+          Date.now() > deadline ||
+          (await wantsConsent(remit, upstream)) ||
+          !/\(tool-changed\)|token-revoked|HTTP 401/.test(String(error))
+        )
+          throw error;
       }
       await delay(250);
     }

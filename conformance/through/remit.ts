@@ -10,6 +10,7 @@ export type Remit = {
   url: string;
   /** As whoever owns the data folder. */
   post(path: string, body: object): Promise<unknown>;
+  get(path: string): Promise<unknown>;
   /** A token of this agent, good for some minutes yet. */
   token(agent: string): Promise<string>;
   /** A token of the agent as it is now; one of before a change of it is worth nothing. */
@@ -49,6 +50,7 @@ export async function startRemit(databaseUrl?: string): Promise<Remit> {
   return {
     url: server.url,
     post,
+    get: (path) => send(`${server.url}${path}`, { authorization: machine }, null),
     newToken,
     token(agent) {
       const known = tokens.get(agent);
@@ -66,8 +68,8 @@ export async function startRemit(databaseUrl?: string): Promise<Remit> {
 
 type Secret = { clientId: string; clientSecret: string };
 
-async function send(url: string, headers: Record<string, string>, body: string | URLSearchParams): Promise<unknown> {
-  const response = await fetch(url, { method: "POST", headers, body });
+async function send(url: string, headers: Record<string, string>, body: string | URLSearchParams | null): Promise<unknown> {
+  const response = await fetch(url, { method: body === null ? "GET" : "POST", headers, body });
   const text = await response.text();
   if (!response.ok) throw new Error(`HTTP ${response.status} from ${url}: ${text.slice(0, 4_000)}`);
   return JSON.parse(text);
