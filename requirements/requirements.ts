@@ -224,7 +224,8 @@ export const requirements: readonly Requirement[] = [
   {
     id: "CTL-39",
     capability: "MCP interoperability",
-    promise: "Official MCP clients of each protocol era reach upstreams of each era, over stdio and Streamable HTTP.",
+    promise:
+      "All of MCP goes between official clients and upstreams of each protocol era; what reads or asks is governed and recorded as a tool call is.",
     level: "N",
   },
   {

@@ -54,7 +54,7 @@ describe.each(["old", "new"] as const)("[CTL-18][CTL-19] what nobody has granted
   );
 });
 
-test("[CTL-18][CTL-12] policy decides by URI what is read and listed, and by its arguments what an upstream may ask", async () => {
+test("[CTL-18] policy decides by URI what is read and listed, and by its arguments what an upstream may ask", async () => {
   const policy = `${everythingGranted}
 @id("no.secrets") forbid (principal, action == Remit::Action::"new__mcp.resources.read", resource) when { context.input.uri == "note://secret" };
 @id("no.models") forbid (principal, action == Remit::Action::"new__mcp.sampling.createMessage", resource) when { context.input.maxTokens > 5 };
@@ -82,7 +82,7 @@ unless { context.approvals.contains(Remit::Team::"support-lead") };`;
   await client.close();
 });
 
-describe("[CTL-20][CTL-21] many upstreams at one address", () => {
+describe("[CTL-38][CTL-39] many upstreams at one address", () => {
   test("are told apart by name, and one that is away is named and empties no list", async () => {
     await using relay = await openRelay([httpUpstream("new", server.url), httpUpstream("away", "http://127.0.0.1:9/mcp")], {
       more: { pageSize: 2 },
