@@ -21,7 +21,7 @@ CREATE TABLE consent (
   party text NOT NULL,
   agent text NOT NULL,
   environment text NOT NULL,
-  policy text NOT NULL,
+  policies text[] NOT NULL,
   given_at timestamptz NOT NULL,
   expires_at timestamptz NOT NULL,
   withdrawn_at timestamptz

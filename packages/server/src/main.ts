@@ -11,10 +11,12 @@ import { createActionJournal } from "./action/action.journal.postgres.ts";
 import { createActionPath } from "./action/action.pipeline.ts";
 import { crashAt } from "./action/crash-point.ts";
 import { createFollowedActions } from "./action/followed-actions.ts";
+import { createDecisionsFor } from "./action/decisions-for.ts";
 import { createInFlight } from "./action/in-flight.ts";
 import { createMissingForCall } from "./action/missing-for-call.ts";
 import { createNormaliser } from "./action/normalise.ts";
 import { createRunActions } from "./action/run-actions.postgres.ts";
+import { withSeveralPolicies } from "./action/several-policies.ts";
 import { createWaitingActions } from "./action/waiting-actions.postgres.ts";
 import { startApprovalClock } from "./approval/approval-clock.ts";
 import { registerApprovalPages } from "./approval/approval.pages.ts";
@@ -374,15 +376,16 @@ export async function startComposed(options: ServerOptions, replace: Replacement
     const structured = (tool: string): boolean => registry.current().tools.get(tool)?.pin?.outputSchema === null;
     const tasks = createApprovalTasks({ states, used, actions, approvals, structured, now });
     const answers = createApprovalAnswers({ states, used, actions, tasks });
+    const decisionsFor = createDecisionsFor(deps);
     const gateway = registerGateway(app, {
-      path,
+      path: withSeveralPolicies(path, decisionsFor),
       registry,
       upstreams,
       states,
       callers: replace.callers?.(identity.callers) ?? identity.callers,
       publicUrl,
       now,
-      missing: createMissingForCall(deps),
+      missing: createMissingForCall(decisionsFor),
       approvals: { answers, tasks },
     });
     control.onChange(async () => gateway.toolsChanged());

@@ -34,6 +34,8 @@ export const agentClaimsSchema = z.object({
   accountable: nameSchema,
   environment: nameSchema,
   policy: nameSchema,
+  /** Left out where there are none. */
+  furtherPolicies: z.array(nameSchema).optional(),
   /** The client secret that the token was got with; null for a run's token, and for that of a person's client. */
   secret: idSchema("secret").nullable(),
   /** The consent by which a person's client acts as the agent; null for every other token. */

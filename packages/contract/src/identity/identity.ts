@@ -10,6 +10,8 @@ export type Caller = {
   environment: string;
   /** The policy set that decides, besides the organisation's guard. */
   policy: string;
+  /** Policies of the agent that the token carries besides. Each call is judged by one; left out where there are none. */
+  furtherPolicies?: readonly string[];
   run: RunBinding | null;
   tokenId: string;
   /** When the token ends, milliseconds since 1970. */

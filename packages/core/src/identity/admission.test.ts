@@ -72,6 +72,7 @@ describe("admit", () => {
     ["somebody else who answers for it now", "token-revoked", [{ agents: [{ name: "support-agent", accountable: "ben" }] }]],
     ["an environment that was taken away", "token-revoked", [{}, {}, { environment: "production" }]],
     ["a policy that was taken away", "token-revoked", [{}, {}, { policy: "other" }]],
+    ["a further policy that was taken away", "token-revoked", [{}, {}, { furtherPolicies: ["other"] }]],
     ["a revoked token", "token-revoked", [{}, { tokens: new Set([claims.jti]) }]],
     ["a retired secret", "token-revoked", [{}, { secrets: new Set([claims.secret ?? ""]) }]],
     ["a withdrawn consent", "token-revoked", [{}, { consents: new Set(["cns_1"]) }, { consent: "cns_1" as Id<"consent"> }]],

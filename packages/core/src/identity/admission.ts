@@ -38,8 +38,10 @@ export function admit(registry: Registry, revocations: Revocations, claims: Agen
   if (claims.version !== agent.version || claims.accountable !== agent.spec.accountable) {
     return refused("token-revoked", `${claims.agent} has a new version since this token was issued; get a new one`);
   }
-  if (!agent.spec.environments.includes(claims.environment) || !agent.spec.policies.includes(claims.policy)) {
-    return refused("token-revoked", `${claims.agent} may no longer act in ${claims.environment} under ${claims.policy}`);
+  const { furtherPolicies = [] } = claims;
+  const policies = [claims.policy, ...furtherPolicies];
+  if (!agent.spec.environments.includes(claims.environment) || !policies.every((policy) => agent.spec.policies.includes(policy))) {
+    return refused("token-revoked", `${claims.agent} may no longer act in ${claims.environment} under ${policies.join(" and ")}`);
   }
   return {
     type: "admitted",
@@ -49,6 +51,7 @@ export function admit(registry: Registry, revocations: Revocations, claims: Agen
       accountable: claims.accountable,
       environment: claims.environment,
       policy: claims.policy,
+      ...(furtherPolicies.length === 0 ? {} : { furtherPolicies }),
       run: claims.run,
       tokenId: claims.jti,
       expiresAt: claims.exp * 1000,

@@ -16,7 +16,18 @@ describe("grantScopes", () => {
     [["mcp", "policy:house", "env:dev"], "dev", "house"],
     [["env:dev", "env:dev"], "dev", "customer_support_tier1_v3"],
   ])("[CTL-04] %j acts in %s under %s", (scopes, environment, policy) => {
-    expect(grantScopes(agent, scopes)).toEqual({ type: "granted", environment, policy, scope: `mcp env:${environment} policy:${policy}` });
+    const scope = `mcp env:${environment} policy:${policy}`;
+    expect(grantScopes(agent, scopes)).toEqual({ type: "granted", environment, policy, furtherPolicies: [], scope });
+  });
+
+  test("[CTL-04] several policies are several, in the order in which they are named", () => {
+    expect(grantScopes(agent, ["mcp", "policy:house", "env:dev", "policy:customer_support_tier1_v3", "policy:house"])).toEqual({
+      type: "granted",
+      environment: "dev",
+      policy: "house",
+      furtherPolicies: ["customer_support_tier1_v3"],
+      scope: "mcp env:dev policy:house policy:customer_support_tier1_v3",
+    });
   });
 
   test.each([

@@ -13,7 +13,7 @@ const registry = buildRegistry({
   ],
 });
 const chosen = (party: string, ...scopes: string[]) =>
-  consentChoices(registry, party, scopes).map(({ agent, environment, policy }) => `${agent}/${environment}/${policy}`);
+  consentChoices(registry, party, scopes).map(({ agent, environment, policies }) => `${agent}/${environment}/${policies.join("+")}`);
 
 const v3 = "customer_support_tier1_v3";
 test.each<[string, string[], string[]]>([
@@ -26,6 +26,7 @@ test.each<[string, string[], string[]]>([
   ["ada", ["env:staging"], [`support-agent/staging/${v3}`]],
   ["ada", ["policy:house"], ["helper/dev/house"]],
   ["ada", ["agent:helper", `policy:${v3}`], [`helper/dev/${v3}`]],
+  ["ada", ["policy:house", `policy:${v3}`], [`helper/dev/house+${v3}`]],
   ["ada", ["env:production"], []],
   ["ada", ["agent:ben-agent"], []],
   ["ada", ["agent:fenced"], []],

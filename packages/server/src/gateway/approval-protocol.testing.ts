@@ -1,6 +1,8 @@
 import type { Caller, JsonObject } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import { createFollowedActions } from "../action/followed-actions.ts";
+import { createDecisionsFor } from "../action/decisions-for.ts";
+import { withSeveralPolicies } from "../action/several-policies.ts";
 import { createMissingForCall } from "../action/missing-for-call.ts";
 import type { PathOverrides } from "../action/action-path.testing.ts";
 import { openTestActionPath } from "../action/action-path.testing.ts";
@@ -19,8 +21,11 @@ export const declaring = (capabilities: JsonObject): JsonObject => ({
   "io.modelcontextprotocol/clientCapabilities": capabilities,
 });
 
-/** The gateway before a real action path: what is granted is executed at once. The token `good` is the agent's, `other` another agent's. */
-export async function openApprovalGateway(overrides: PathOverrides = {}, more: { holdMs?: number; maxRounds?: number } = {}) {
+/** The gateway before a real action path: what is granted is executed at once. The token `good` is the agent's, `wide` carries more policies, `other` is another agent's. */
+export async function openApprovalGateway(
+  overrides: PathOverrides = {},
+  more: { holdMs?: number; maxRounds?: number; furtherPolicies?: string[] } = {},
+) {
   const remit = await openTestActionPath({ agents: [{ name: "other-agent" }], ...overrides });
   const { deps, approvals } = remit;
   approvals.onGranted(() => void remit.path.executeGranted());
@@ -29,15 +34,18 @@ export async function openApprovalGateway(overrides: PathOverrides = {}, more: {
   const actions = createFollowedActions(deps);
   const tasks = createApprovalTasks({ states, used, actions, approvals, structured: () => true, now: deps.now, pollMs: 10 });
   const answers = createApprovalAnswers({ states, used, actions, tasks, holdMs: 2_000, ...more });
-  const missing = createMissingForCall(deps);
+  const decisionsFor = createDecisionsFor(deps);
+  const path = withSeveralPolicies(remit.path, decisionsFor);
+  const missing = createMissingForCall(decisionsFor);
   const other: Caller = {
     ...remit.caller,
     agent: "other-agent",
     version: remit.registry().agents.get("other-agent")?.version ?? "",
     tokenId: "tok_2",
   };
-  const callers: Record<string, Caller> = { good: remit.caller, renewed: { ...remit.caller, tokenId: "tok_3" }, other };
-  const gateway = await openGateway(remit.registry(), remit.path, {
+  const wide: Caller = { ...remit.caller, tokenId: "tok_4", furtherPolicies: more.furtherPolicies ?? [] };
+  const callers: Record<string, Caller> = { good: remit.caller, renewed: { ...remit.caller, tokenId: "tok_3" }, other, wide };
+  const gateway = await openGateway(remit.registry(), path, {
     registry: { current: () => remit.registry() },
     approvals: { answers, tasks },
     missing,

@@ -30,7 +30,6 @@ test("[CTL-22] what was sealed comes back to the same principal with the same re
 test.each<[string, Partial<StateBinding>, string]>([
   ["another agent", { principal: principalOf({ ...testCaller, agent: "other" }) }, "not one of this server's"],
   ["another environment", { principal: principalOf({ ...testCaller, environment: "production" }) }, "not one of this server's"],
-  ["another policy", { principal: principalOf({ ...testCaller, policy: "other" }) }, "not one of this server's"],
   ["another kind", { kind: "task" }, "not one of this server's"],
   ["other arguments", { digest: requestDigest(call({ name: "send_email", arguments: { to: "b" } }), "mail") }, "another request"],
   ["another tool", { digest: requestDigest(call({ name: "refund", arguments: { to: "a" } }), "mail") }, "another request"],

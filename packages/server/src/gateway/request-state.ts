@@ -61,9 +61,12 @@ export function createRequestStates(options: { key: KeyObject; now: () => Date }
   };
 }
 
-/** On whose behalf a request is made. A new token of the same agent, in the same place and run, is the same principal. */
+/**
+ * On whose behalf a request is made. A new token of the same agent, in the same place and run, is the same principal; one with more
+ * policies too, for what an agent may do is decided for each call and not by whose state it brings.
+ */
 export function principalOf(caller: Caller): string {
-  return JSON.stringify([caller.agent, caller.environment, caller.policy, caller.run?.id ?? null]);
+  return JSON.stringify([caller.agent, caller.environment, caller.run?.id ?? null]);
 }
 
 /** What a retry has in common with the request that it repeats: everything but the answers, the state and `_meta`. */

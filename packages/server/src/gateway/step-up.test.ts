@@ -1,3 +1,4 @@
+import type { JsonObject } from "@remit/contract";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openApprovalGateway } from "./approval-protocol.testing.ts";
 import { post, postStateless } from "./gateway.testing.ts";
@@ -11,17 +12,20 @@ const stops = `@id("stop.refund") forbid (principal, action == Remit::Action::"h
 
 let opened: Awaited<ReturnType<typeof openApprovalGateway>>;
 beforeAll(async () => {
-  opened = await openApprovalGateway({
-    policies: [
-      set("customer_support_tier1_v3", `${only("tickets.read")} ${stops}`),
-      set("mail_v1", `${only("send_email")} ${asks}`),
-      set("money_v1", only("refund.create")),
-    ],
-    agents: [
-      { name: "support-agent", policies: ["customer_support_tier1_v3", "mail_v1", "money_v1"] },
-      { name: "other-agent", tier: 0 },
-    ],
-  });
+  opened = await openApprovalGateway(
+    {
+      policies: [
+        set("customer_support_tier1_v3", `${only("tickets.read")} ${stops}`),
+        set("mail_v1", `${only("send_email")} ${asks}`),
+        set("money_v1", only("refund.create")),
+      ],
+      agents: [
+        { name: "support-agent", policies: ["customer_support_tier1_v3", "mail_v1", "money_v1"] },
+        { name: "other-agent", tier: 0 },
+      ],
+    },
+    { furtherPolicies: ["mail_v1", "money_v1"] },
+  );
 });
 afterAll(() => opened[Symbol.asyncDispose]());
 
@@ -91,4 +95,21 @@ test("[CTL-04] the token of a run is the run's: it is not led to another one", a
   const outcome = await opened.remit.act("send_email", mail.arguments, { caller });
   expect(outcome).toMatchObject({ type: "denied", code: "no-grant" });
   expect(opened.missing(caller, mail.name, mail.arguments)).toEqual([{ type: "grant", policies: ["customer_support_tier1_v3"] }]);
+});
+
+test("[CTL-04][CTL-18] a token with several policies is judged by one of them for each call: a stop counts, whichever else would grant", async () => {
+  const wide = { authorization: "Bearer wide" };
+  const call = async (name: string, args: JsonObject) =>
+    (await postStateless(opened.url, "tools/call", { name, arguments: args }, wide)).json;
+  expect(await call("helpdesk__tickets.read", { id: "1" })).toMatchObject({ result: { content: [{ text: "done" }] } });
+  expect(await call(mail.name, mail.arguments)).toMatchObject({ result: { _meta: { "remit/outcome": { type: "waiting" } } } });
+  const refund = await call("helpdesk__refund.create", { amountCents: 100, currency: "EUR" });
+  expect(refund).toMatchObject({ result: { isError: true, _meta: { "remit/outcome": { code: "policy-stop" } } } });
+  expect(await call("helpdesk__tickets.draft_reply", { id: "1" })).toMatchObject({
+    result: { _meta: { "remit/outcome": { code: "no-grant" } } },
+  });
+  const { json } = await postStateless(opened.url, "tools/list", {}, wide);
+  const listed = (json.result["tools"] as { name: string }[]).map(({ name }) => name);
+  expect(listed).toEqual(expect.arrayContaining(["helpdesk__tickets.read", "helpdesk__send_email"]));
+  expect(listed).not.toContain("helpdesk__tickets.draft_reply");
 });

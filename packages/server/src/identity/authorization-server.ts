@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AgentClaims, Id, Person } from "@remit/contract";
-import { agentClaimsSchema, RemitError } from "@remit/contract";
+import { agentClaimsSchema, gatewayScope, RemitError } from "@remit/contract";
 import { admit, grantableScopes, grantScopes, spiffeId } from "@remit/core";
 import type { ConsentChoice, RegisteredAgent, Registry } from "@remit/core";
 import { errors, interactionPolicy, Provider } from "oidc-provider";
@@ -44,7 +44,7 @@ export type AuthorizationServerOptions = {
 };
 
 /** What one request to the token endpoint has established so far. */
-type Progress = { secret?: Id<"secret">; environment?: string; policy?: string; scope?: string };
+type Progress = { secret?: Id<"secret">; environment?: string; policy?: string; furtherPolicies?: string[]; scope?: string };
 
 /** What a client asks a person for, while the person's browser is on the page about it. */
 export type ConsentRequest = { client: ConsentingClient; scopes: string[] };
@@ -303,23 +303,25 @@ function agentInForce(registry: Registry, name: string): RegisteredAgent {
 }
 
 /** Whose token it is to be, where and under what, and by what it was got. */
-type Terms = { agent: string; scope: string | undefined } & Pick<Partial<AgentClaims>, "environment" | "policy"> &
+type Terms = { agent: string; scope: string | undefined } & Pick<Partial<AgentClaims>, "environment" | "policy" | "furtherPolicies"> &
   Pick<AgentClaims, "secret" | "consent">;
 
 function agentTerms(token: { clientId?: string | undefined }, progress: Progress): Terms {
-  const { environment = "", policy = "", scope, secret = null } = progress;
-  return { agent: token.clientId ?? "", environment, policy, scope, secret, consent: null };
+  const { environment = "", policy = "", furtherPolicies = [], scope, secret = null } = progress;
+  return { agent: token.clientId ?? "", environment, policy, furtherPolicies, scope, secret, consent: null };
 }
 
 /** A person's client gets a token of the agent that the person chose, as long as the person answers for that agent. */
 async function consentTerms(token: { accountId: string }, options: AuthorizationServerOptions): Promise<Terms> {
   const consent = await options.consents.live(token.accountId);
   if (consent === null) throw new errors.InvalidGrant("the consent has been withdrawn or has expired");
-  const { agent, environment, policy } = consent;
+  const { agent, environment, policies } = consent;
+  const [policy, ...furtherPolicies] = policies;
   if (agentInForce(registryOf(options), agent).spec.accountable !== consent.party) {
     throw new errors.InvalidGrant(`${consent.party} does not answer for ${agent} any more`);
   }
-  return { agent, environment, policy, scope: `mcp env:${environment} policy:${policy}`, secret: null, consent: consent.id };
+  const scope = [gatewayScope, `env:${environment}`, ...policies.map((name) => `policy:${name}`)].join(" ");
+  return { agent, environment, ...(policy === undefined ? {} : { policy }), furtherPolicies, scope, secret: null, consent: consent.id };
 }
 
 function claimsOf(issued: Record<string, unknown>, terms: Terms, options: AuthorizationServerOptions): AgentClaims {
@@ -339,6 +341,7 @@ function claimsOf(issued: Record<string, unknown>, terms: Terms, options: Author
     accountable: agent.spec.accountable,
     environment: terms.environment,
     policy: terms.policy,
+    ...(terms.furtherPolicies === undefined || terms.furtherPolicies.length === 0 ? {} : { furtherPolicies: terms.furtherPolicies }),
     secret: terms.secret,
     consent: terms.consent,
     run: null,

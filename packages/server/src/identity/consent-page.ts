@@ -68,14 +68,15 @@ function choiceField(choice: ConsentChoice, registry: Registry): Html {
   return html`<p>
     <label>
       <input type="radio" name="choice" value="${choiceText(choice)}" required />
-      <strong>${choice.agent}</strong> (tier ${tier}) in <strong>${choice.environment}</strong> (${type}), under ${choice.policy}
+      <strong>${choice.agent}</strong> (tier ${tier}) in <strong>${choice.environment}</strong> (${type}), under
+      ${choice.policies.join(" and ")}
     </label>
   </p>`;
 }
 
-/** How a form names a choice. Names have no slash. */
-export function choiceText({ agent, environment, policy }: ConsentChoice): string {
-  return `${agent}/${environment}/${policy}`;
+/** How a form names a choice. Names have no slash and no plus. */
+export function choiceText({ agent, environment, policies }: ConsentChoice): string {
+  return `${agent}/${environment}/${policies.join("+")}`;
 }
 
 function whoListens(target: URL): Html | null {

@@ -1,17 +1,17 @@
 import type { Database } from "../database/database.ts";
 import type { Consent, ConsentStore } from "./consent.store.ts";
 
-const columns = `id, grant_id AS "grantId", client, client_name AS "clientName", party, agent, environment, policy,
+const columns = `id, grant_id AS "grantId", client, client_name AS "clientName", party, agent, environment, policies,
   given_at AS "givenAt", expires_at AS "expiresAt", withdrawn_at AS "withdrawnAt"`;
 
 export function createConsentStore(database: Database): ConsentStore {
   return {
     async add(transaction, consent) {
-      const { id, grantId, client, clientName, party, agent, environment, policy, givenAt, expiresAt } = consent;
+      const { id, grantId, client, clientName, party, agent, environment, policies, givenAt, expiresAt } = consent;
       await transaction.query(
-        `INSERT INTO consent (id, grant_id, client, client_name, party, agent, environment, policy, given_at, expires_at)
+        `INSERT INTO consent (id, grant_id, client, client_name, party, agent, environment, policies, given_at, expires_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)`,
-        [id, grantId, client, clientName, party, agent, environment, policy, givenAt, expiresAt],
+        [id, grantId, client, clientName, party, agent, environment, policies, givenAt, expiresAt],
       );
     },
 

@@ -10,7 +10,7 @@ export type Consent = {
   party: string;
   agent: string;
   environment: string;
-  policy: string;
+  policies: string[];
   givenAt: Date;
   expiresAt: Date;
   withdrawnAt: Date | null;

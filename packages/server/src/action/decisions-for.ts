@@ -1,0 +1,51 @@
+import type { Caller, Decision, Tier } from "@remit/contract";
+import { RemitError } from "@remit/contract";
+import type { PolicyRequest, Standing } from "@remit/core";
+import { localTime, standing } from "@remit/core";
+import type { ActionDeps } from "./action-deps.ts";
+
+/**
+ * What each policy of an agent would say of one call. Null where that is not the question: there is no such tool, it is halted, or the
+ * arguments are wrong. Nothing is recorded, and what is counted is taken to be nothing yet: the path decides, this only looks ahead.
+ */
+export type DecisionsFor = (
+  caller: Caller,
+  tool: string,
+  args: unknown,
+) => { stand: Extract<Standing, { type: "stands" }>; decide: (policy: string, tier: Tier) => Decision } | null;
+
+const nothingCounted = { runActions: 0, actionsThisMinute: 0, actionsToday: 0, amountToday: 0 };
+
+export function createDecisionsFor(deps: Pick<ActionDeps, "registry" | "halts" | "policy" | "normaliser" | "now">): DecisionsFor {
+  return (caller, qualifiedName, args) => {
+    const registry = deps.registry.current();
+    const stand = standing(registry, deps.halts.current(), caller, qualifiedName);
+    if (stand.type === "deny") return null;
+    const { agent, environment, tool } = stand;
+    const { weekday, hour, date } = localTime(deps.now(), registry.organisation.timeZone);
+    let input: PolicyRequest["input"];
+    try {
+      input = deps.normaliser.arguments(tool.pin, args).value;
+    } catch (error) {
+      if (RemitError.is(error)) return null;
+      throw error;
+    }
+    const request: Omit<PolicyRequest, "tier"> = {
+      agent: agent.name,
+      roles: agent.roles,
+      tool: tool.qualifiedName,
+      upstream: tool.spec.upstream,
+      effect: tool.spec.effect,
+      sensitivity: tool.spec.sensitivity,
+      reversibility: tool.spec.reversibility,
+      queue: caller.run?.queue ?? null,
+      environment: environment.name,
+      environmentType: environment.type,
+      workflow: caller.run?.workflow ?? null,
+      input,
+      facts: { weekday, hour, date, ...nothingCounted, runActionsLimit: caller.run?.maxActions ?? 0 },
+      approvals: [],
+    };
+    return { stand, decide: (policy, tier) => deps.policy.decide(registry, policy, { ...request, tier }) };
+  };
+}
