@@ -31,10 +31,11 @@ const settings = quick
       latency: { callsPerTarget: 50, everyMs: 20 },
     }
   : {
-      warmUp: { calls: 1_000, concurrency: 8 },
-      peers: { rounds: 4, calls: 1_000, concurrencies: [1, 4, 16, 32, 256], settleMs: 300 },
-      parts: { rounds: 4, calls: 1_000, concurrencies: [16], settleMs: 300 },
-      latency: { callsPerTarget: 300, everyMs: 20 },
+      // Until code is compiled: a server that has run for a minute is what is of interest.
+      warmUp: { calls: 3_000, concurrency: 16 },
+      peers: { rounds: 3, calls: 600, concurrencies: [1, 4, 16, 32, 256], settleMs: 300 },
+      parts: { rounds: 5, calls: 600, concurrencies: [16], settleMs: 300 },
+      latency: { callsPerTarget: 200, everyMs: 20 },
     };
 
 const whole: RemitAgent = { name: "governed", title: "Remit", cap: true };

@@ -43,11 +43,10 @@ CREATE TABLE ledger_entry (
 CREATE INDEX ledger_entry_action ON ledger_entry (action_id) WHERE action_id IS NOT NULL;
 CREATE INDEX ledger_entry_run ON ledger_entry (run_id) WHERE run_id IS NOT NULL;
 CREATE INDEX ledger_entry_approval ON ledger_entry (approval_id) WHERE approval_id IS NOT NULL;
-CREATE INDEX ledger_entry_trace ON ledger_entry (trace_id) WHERE trace_id IS NOT NULL;
--- Each further tree would be paid for by every entry, and these words are the same in most of them. Entries arrive about in order
--- of time: a summary of each range of pages says which of them to read.
+-- Each further tree would be paid for by every entry: these words are the same in most of them, and a trace's id falls anywhere into
+-- a tree. Entries arrive about in order of time: a summary of each range of pages says which of them to read.
 CREATE INDEX ledger_entry_words ON ledger_entry
-  USING brin (at, agent text_bloom_ops, tool text_bloom_ops, actor text_bloom_ops, type text_bloom_ops)
+  USING brin (at, trace_id text_bloom_ops, agent text_bloom_ops, tool text_bloom_ops, actor text_bloom_ops, type text_bloom_ops)
   WITH (pages_per_range = 32, autosummarize = on);
 
 CREATE TABLE ledger_payload (

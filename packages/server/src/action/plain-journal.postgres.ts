@@ -124,9 +124,14 @@ function takeFromRuns(begins: readonly PlainBegin[]): PreparedStatement[] {
   if (used.size === 0) return [];
   const ids = [...used.keys()];
   return [
-    { name: "plain-run-lock", text: "SELECT FROM run WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", values: [ids] },
+    ...lockFirst({ name: "plain-run-lock", text: "SELECT FROM run WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE", values: [ids] }),
     { name: "plain-run-use", text: runSql, values: [ids, [...used.values()]] },
   ];
+}
+
+/** Rows are locked in one order, or two batches could wait for each other; one row has no order. */
+function lockFirst(statement: PreparedStatement & { values: readonly [readonly string[]] }): PreparedStatement[] {
+  return statement.values[0].length > 1 ? [statement] : [];
 }
 
 type Change = { reserved: number; spent: number; limit: number | null };
@@ -152,7 +157,7 @@ function changeWindows(begins: readonly PlainBegin[], ends: readonly PlainEnd[])
   const column = (of: (change: Change) => number | null): (number | null)[] => [...changes.values()].map(of);
   const values = [keys, column(({ reserved }) => reserved), column(({ spent }) => spent), column(({ limit }) => limit)];
   return [
-    { name: "plain-window-lock", text: windowLockSql, values: [keys] },
+    ...lockFirst({ name: "plain-window-lock", text: windowLockSql, values: [keys] }),
     { name: "plain-window-change", text: windowChangeSql, values },
   ];
 }
