@@ -44,14 +44,16 @@ export const requirements: readonly Requirement[] = [
   },
   {
     id: "CTL-06",
-    capability: "Secrets management",
-    promise: "Upstream secrets are kept sealed, in versions, shown to upstreams alone, and rotated with an overlap.",
+    capability: "Routine secrets rotation",
+    promise:
+      "A secret is rotated without a gap: new leases get the new version, old ones go on for an overlap, then the old one is destroyed.",
     level: "N",
   },
   {
     id: "CTL-07",
-    capability: "Credential brokering",
-    promise: "An upstream's credential is brought by Remit for one call or one connection; agents never hold it, and a halt takes it away.",
+    capability: "Secrets management, broker",
+    promise:
+      "Upstream secrets are kept sealed, or made for one lease; Remit shows them to upstreams alone, agents never hold them, no file holds them, and the end of a run or a halt takes them away.",
     level: "N",
   },
   {
@@ -133,7 +135,7 @@ export const requirements: readonly Requirement[] = [
     id: "CTL-23",
     capability: "Service-to-service authentication",
     promise:
-      "A client gets a token for a resource that it names, by an agent's secret or a person's consent, asked for each time; no token passes through.",
+      "A client gets a token for a resource that it names, by an agent's secret or a person's consent; Remit itself shows upstreams OAuth tokens, keys or certificates of its own, and passes no token through.",
     level: "N",
   },
   {
@@ -187,7 +189,8 @@ export const requirements: readonly Requirement[] = [
   {
     id: "CTL-33",
     capability: "Redaction as shared component",
-    promise: "What a redact obligation points at leaves no tool result, whatever its value.",
+    promise:
+      "What a redact obligation points at leaves no tool result, and a secret that an upstream repeats leaves no result, error, log, trace, row or command line.",
     level: "N",
   },
   {

@@ -18,6 +18,8 @@ import { createLedger } from "../ledger/ledger.postgres.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import { testMasterKey } from "../ledger/ledger.testing.ts";
 import { createPayloadKeys } from "../ledger/payload-keys.postgres.ts";
+import { leaseStore } from "../secret/lease.postgres.ts";
+import { createLeases } from "../secret/lease.service.ts";
 import { queueStore } from "./queue.postgres.ts";
 import { registerQueueRoutes } from "./queue.routes.ts";
 import { createQueues } from "./queue.service.ts";
@@ -81,6 +83,7 @@ export async function openTestRuns(registry: Registry = buildRegistry()): Promis
   const inFlightThere = createInFlight();
   const halts: TestRuns["halts"] = { current: [] };
   const actions = createRunActions(database);
+  const leases = createLeases({ database, store: leaseStore, ledger, control: test.control, now });
   const serve = (inFlight: InFlight): Runs =>
     createRuns({
       database,
@@ -94,6 +97,7 @@ export async function openTestRuns(registry: Registry = buildRegistry()): Promis
       callers: test.identity.callers,
       revokeRun: (id, reason) => test.identity.revokeRun(id, reason),
       control: test.control,
+      revokeLeases: leases.revokeIn,
       inFlight,
       publicUrl: testPublicUrl,
       now,

@@ -109,6 +109,7 @@ export function createCredentials(options: CredentialsOptions): Credentials {
     leases: stores.leases,
     secretStore: stores.secrets,
     backends,
+    lookAgain: () => broker.lookAgain(),
     now,
     onError: (error, lease) =>
       logger.error({ lease, reason: options.known.text(String(error)) }, "what was made for a lease could not be taken back; trying again"),

@@ -9,6 +9,8 @@ export type LeaseClockDeps = {
   leases: LeaseStore;
   secretStore: Pick<SecretStore, "destroyDue">;
   backends: Readonly<Record<Undo["type"], Pick<Backend, "undo">>>;
+  /** Closes what this server still holds of leases that have ended: the end of a run is no change of control state. */
+  lookAgain(): Promise<void>;
   /** Default: every second. */
   everyMs?: number;
   now: () => Date;
@@ -59,6 +61,7 @@ export function startLeaseClock(deps: LeaseClockDeps): LeaseClock {
   async function catchUp(): Promise<void> {
     const at = now();
     await leases.endDue(database, at);
+    await deps.lookAgain();
     for (let count = 0; count < atOnce && (await undoOne()); count += 1);
     await deps.secretStore.destroyDue(database, at);
     if (at.getTime() < forgetAt) return;
