@@ -81,9 +81,7 @@ async function importApi(frame: Frame, given: string, options: ImportOptions): P
   ]);
   tellProblems(frame, api);
   if (unconfirmed.length > 0)
-    frame.terminal.say(
-      `next: look at the ${unconfirmed.length} tools in tools/${options.name}.yaml that say unconfirmed, and delete that line`,
-    );
+    frame.terminal.say(`next: look at every tool in tools/${options.name}.yaml that says unconfirmed, and delete that line`);
   frame.terminal.say(`next: ${frame.hint(`plan ${options.folder}`)}`);
   return 0;
 }

@@ -183,3 +183,21 @@ test("[SAF-10] a fault is injected and shown by those who operate, and ends when
   expect((await remit("fault", "list", "--all", "--context", "ada")).out).toContain("removed");
   expect((await call("orders__getOrder", { id: "9" })).isError).toBeUndefined();
 });
+
+test("the example's description becomes the tools that its agent names", async () => {
+  const example = join(import.meta.dirname, "../../../../examples/orders");
+  const { out } = await remit(
+    "openapi",
+    "import",
+    join(example, "orders.yaml"),
+    "--name",
+    "orders",
+    "--owner",
+    "platform",
+    "--folder",
+    example,
+    "--dry-run",
+  );
+  const made = [...out.matchAll(/^name: (\w+Orders?)$/gm)].map(([, name]) => `orders__${name}`);
+  expect(await readFile(join(example, "agents/orders.yaml"), "utf8")).toContain(`tools: [${made.join(", ")}]`);
+});

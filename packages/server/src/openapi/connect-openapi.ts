@@ -25,17 +25,30 @@ export async function connectOpenApi(spec: UpstreamSpec, deps: ConnectDeps): Pro
       { upstream: spec.name, leftOut: api.leftOut.slice(0, 20), count: api.leftOut.length },
       "operations of an API are not offered",
     );
-  const shown = await deps.access.lease(undefined, deps.signal);
-  const dispatcher = new Agent({
-    ...(shown?.tls == null ? {} : { connect: tlsOptions(shown.tls) }),
-    keepAliveTimeout: 30_000,
-    headersTimeout: 610_000,
-    bodyTimeout: 610_000,
-    connectTimeout: deps.connectTimeoutMs,
-  });
   const closedListeners: ((reason: string) => void)[] = [];
   let closed: string | null = null;
-  if (shown?.tls != null) shown.ended.addEventListener("abort", () => void close("its certificate is no longer good"), { once: true });
+  let opening: Promise<Agent> | null = null;
+
+  /** Made for the first call: what the API offers can be read, and looked at, before there is a credential. */
+  function dispatcherOf(signal: AbortSignal): Promise<Agent> {
+    opening ??= open(signal).catch((error: unknown) => {
+      opening = null;
+      throw error;
+    });
+    return opening;
+  }
+
+  async function open(signal: AbortSignal): Promise<Agent> {
+    const shown = await deps.access.lease(undefined, signal);
+    if (shown?.tls != null) shown.ended.addEventListener("abort", () => void close("its certificate is no longer good"), { once: true });
+    return new Agent({
+      ...(shown?.tls == null ? {} : { connect: tlsOptions(shown.tls) }),
+      keepAliveTimeout: 30_000,
+      headersTimeout: 610_000,
+      bodyTimeout: 610_000,
+      connectTimeout: deps.connectTimeoutMs,
+    });
+  }
 
   /** What it says is what was compared with what was accepted; when it says something else, that has to be compared. */
   async function recheck(): Promise<void> {
@@ -53,7 +66,7 @@ export async function connectOpenApi(spec: UpstreamSpec, deps: ConnectDeps): Pro
     if (closed !== null) return;
     closed = reason;
     clearInterval(rechecking);
-    await dispatcher.destroy();
+    await (await opening?.catch(() => null))?.destroy();
     for (const listener of closedListeners) listener(closed);
   }
 
@@ -64,6 +77,7 @@ export async function connectOpenApi(spec: UpstreamSpec, deps: ConnectDeps): Pro
       throw new RemitError("upstream-error", `upstream "${spec.name}" has no operation "${name}"; nothing was sent`);
     const meta = params["_meta"];
     const traceparent = typeof meta === "object" && meta !== null && !Array.isArray(meta) ? meta["traceparent"] : undefined;
+    const dispatcher = await dispatcherOf(signal);
     let lease = await deps.access.lease(by, signal);
     for (let attempt = 1; ; attempt += 1) {
       const answer = await sendApiRequest({
