@@ -95,6 +95,32 @@ describe("the token endpoint", () => {
     }
   });
 
+  test("[CTL-23] what is protected says so at each of its addresses, and what is not there at none", async () => {
+    await using test = await openTestIdentity();
+    const at = (path: string) => test.app.inject({ url: `/.well-known/${path}` });
+    for (const [path, resource] of [
+      ["oauth-protected-resource", testAudience],
+      ["oauth-protected-resource/mcp", testAudience],
+      ["oauth-protected-resource/mcp/helpdesk", `${testAudience}/helpdesk`],
+    ] as const) {
+      expect((await at(path)).json(), path).toMatchObject({
+        resource,
+        authorization_servers: ["http://localhost:4680/oidc"],
+        scopes_supported: ["mcp"],
+        bearer_methods_supported: ["header"],
+      });
+    }
+    expect((await at("oauth-protected-resource/mcp/nowhere")).statusCode).toBe(404);
+    for (const path of ["oauth-authorization-server/oidc", "openid-configuration/oidc"]) {
+      expect((await at(path)).json(), path).toMatchObject({
+        issuer: "http://localhost:4680/oidc",
+        authorization_response_iss_parameter_supported: true,
+        client_id_metadata_document_supported: true,
+        code_challenge_methods_supported: ["S256"],
+      });
+    }
+  });
+
   test("client_secret_post works as well, and the environment and policy are the agent's first unless chosen", async () => {
     await using test = await openTestIdentity();
     const { clientId, clientSecret } = await issue(test);
