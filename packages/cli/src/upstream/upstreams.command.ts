@@ -18,6 +18,7 @@ const healthSchema = z.looseObject({
   circuits: z
     .array(z.object({ environment: z.string(), tool: z.string(), state: z.enum(["open", "half-open"]), until: z.string().nullable() }))
     .default([]),
+  probe: z.object({ at: z.string(), durationMs: z.int(), error: z.string().nullable() }).nullable().default(null),
 });
 type Health = z.infer<typeof healthSchema>;
 
@@ -43,14 +44,21 @@ async function listUpstreams(frame: Frame): Promise<number> {
               { title: "STATE", value: (row) => row.state },
               { title: "SINCE", value: (row) => ago(row.since, now) },
               { title: "RESTARTS", value: (row) => String(row.restarts) },
-              { title: "WHY", value: (row) => row.error ?? "", cut: true },
+              { title: "ANSWERS", value: answerWords },
+              { title: "WHY", value: (row) => row.error ?? row.probe?.error ?? "", cut: true },
             ],
             frame.terminal.columns,
           ),
           ...items.flatMap((item) => item.circuits.map((circuit) => circuitWords(item, circuit))),
         ],
   );
-  return items.every(({ state, circuits }) => state !== "down" && circuits.length === 0) ? 0 : 3;
+  return items.every(({ state, circuits, probe }) => state !== "down" && circuits.length === 0 && (probe?.error ?? null) === null) ? 0 : 3;
+}
+
+/** Whether it answered when it was last asked, and how fast. */
+function answerWords({ probe }: Health): string {
+  if (probe === null) return "";
+  return probe.error === null ? `${probe.durationMs} ms` : "no";
 }
 
 function circuitWords({ upstream }: Health, { environment, tool, state, until }: Health["circuits"][number]): string {

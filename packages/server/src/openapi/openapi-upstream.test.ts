@@ -6,6 +6,8 @@ import { gzipSync } from "node:zlib";
 import type { JsonObject } from "@remit/contract";
 import { describe, expect, test } from "vitest";
 import { createNormaliser } from "../action/normalise.ts";
+import { createOutbound } from "../outbound/outbound-fetch.ts";
+import type { Outbound } from "../outbound/outbound.ts";
 import { callOf, firstText, openFleet } from "../upstream/upstreams.testing.ts";
 import { apiSpec, fixturesDir, openApiServer } from "./openapi.testing.ts";
 
@@ -159,6 +161,34 @@ describe("an API as an upstream", () => {
       "DELETE http://127.0.0.1:9/things",
     ]);
     await rm(folder, { recursive: true });
+  });
+
+  test("[CTL-18] a description at an address is fetched from where it may be, and its servers are relative to it", async () => {
+    await using api = await openApiServer();
+    api.answer((request, response) => {
+      if (request.url === "/docs/old.json") response.writeHead(302, { location: "/docs/api.json" }).end();
+      else if (request.url === "/docs/inward.json") response.writeHead(302, { location: "http://169.254.169.254/api.json" }).end();
+      else
+        response.writeHead(200, { "content-type": "application/json" }).end(
+          JSON.stringify({
+            openapi: "3.0.1",
+            info: { title: "T", version: "1" },
+            servers: [{ url: "../v2" }],
+            paths: { "/things": { get: { responses: {} } } },
+          }),
+        );
+    });
+    const commentOf = async (path: string, outbound: Outbound) => {
+      await using fleet = openFleet([], { outbound });
+      const [tool] = await fleet.probe(apiSpec("api", `${api.url}${path}`));
+      return tool?.inputSchema["$comment"];
+    };
+    const local = createOutbound({ allow: ["127.0.0.0/8"] });
+    expect(await commentOf("/docs/old.json", local)).toMatch(new RegExp(`^GET ${api.url}/v2/things, `));
+    await expect(commentOf("/docs/inward.json", local)).rejects.toMatchObject({ code: "upstream-unavailable" });
+    const before = api.seen.length;
+    await expect(commentOf("/docs/api.json", createOutbound())).rejects.toMatchObject({ code: "upstream-unavailable" });
+    expect(api.seen).toHaveLength(before);
   });
 
   test("every schema that it makes can be compiled", async () => {

@@ -62,7 +62,7 @@ describe("one upstream that fails", () => {
     fleet.onCircuit(({ tool, environment, state }) => void changes.push(`${environment}/${tool} ${state}`));
     await fleet.offered("up");
     const slow = (ms: number, environment = "staging") =>
-      fleet.call({ ...callOf("up", "slow", { ms }), timeoutMs: 100, by: byIn(environment) });
+      fleet.call({ ...callOf("up", "slow", { ms }), timeoutMs: ms > 1 ? 100 : 20_000, by: byIn(environment) });
     for (let round = 0; round < 3; round += 1) await expect(slow(60_000)).rejects.toMatchObject({ code: "upstream-timeout" });
 
     await expect(slow(1)).rejects.toMatchObject({
@@ -93,5 +93,25 @@ describe("one upstream that fails", () => {
       expect(await call).toMatchObject({ code: "cancelled" });
     }
     expect(fleet.health()[0]?.circuits).toEqual([]);
+  });
+
+  test("[OBS-09] what is connected is asked whether it answers; one that hangs says so, and holds up no other", async () => {
+    await using fleet = openFleet([fixtureSpec("well", "fixture-server"), fixtureSpec("hung", "fixture-server", [], { timeoutMs: 300 })], {
+      probeEveryMs: 100,
+    });
+    const pid = Number(firstText(await fleet.call(callOf("hung", "pid"))));
+    const probes = () => Object.fromEntries(fleet.health().map(({ upstream, probe }) => [upstream, probe ?? null]));
+    await until(() => Object.values(probes()).every((probe) => probe?.error === null));
+    // It is told what is offered, so that what changes without a word is noticed all the same.
+    expect((await fleet.nextOffer("well")).map(({ name }) => name)).toContain("echo");
+    process.kill(pid, "SIGSTOP");
+    await until(() => typeof probes()["hung"]?.error === "string");
+    expect(probes()).toMatchObject({
+      hung: { error: expect.stringContaining("did not answer within 300 ms") as string },
+      well: { error: null },
+    });
+    expect(fleet.health().map(({ state }) => state)).toEqual(["ready", "ready"]);
+    process.kill(pid, "SIGCONT");
+    await until(() => probes()["hung"]?.error === null);
   });
 });

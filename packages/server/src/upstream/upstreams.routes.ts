@@ -18,6 +18,8 @@ const healthSchema = z.object({
   circuits: z
     .array(z.object({ environment: z.string(), tool: z.string(), state: z.enum(["open", "half-open"]), until: z.string().nullable() }))
     .optional(),
+  /** When it was last asked whether it still answers; null: not yet. */
+  probe: z.object({ at: z.string(), durationMs: z.int(), error: z.string().nullable() }).nullable().optional(),
 });
 
 export function registerUpstreamRoutes(app: App, { upstreams }: { upstreams: Pick<Upstreams, "health"> }): void {

@@ -13,6 +13,7 @@ import { defaultBackoff } from "./backoff.ts";
 import type { ConnectDeps } from "./connection.ts";
 import { createCircuits } from "./circuits.ts";
 import type { CircuitChange } from "./circuits.ts";
+import { startHealthProbe } from "./health-probe.ts";
 import { listOfferedTools } from "./offered-tools.ts";
 import type { SuperviseDeps, SupervisedUpstream } from "./supervised-upstream.ts";
 import { connectUpstream, superviseUpstream } from "./supervised-upstream.ts";
@@ -33,6 +34,8 @@ export type UpstreamsDeps = {
   disturb?: (call: UpstreamCall, send: (call: UpstreamCall) => Promise<ToolResult>) => Promise<ToolResult>;
   /** How descriptions of APIs are fetched. Default: from the Internet only. */
   outbound?: Outbound;
+  /** How often what is connected is asked whether it still answers. Default: every minute. */
+  probeEveryMs?: number;
   connectTimeoutMs?: number;
   graceMs?: number;
   /** What programs are contained with. Default: what this machine has. */
@@ -96,6 +99,13 @@ export function createUpstreams(deps: UpstreamsDeps): UpstreamFleet {
     },
   });
 
+  const probe = startHealthProbe({
+    everyMs: deps.probeEveryMs ?? 60_000,
+    now: deps.now,
+    upstreams: () => [...members].map(([name, { upstream }]): [string, SupervisedUpstream] => [name, upstream]),
+    onOffered: base.onOffered,
+  });
+
   function retire(upstream: SupervisedUpstream, drainMs: number): void {
     const leave = upstream.stop(drainMs).finally(() => leaving.delete(leave));
     leaving.add(leave);
@@ -149,7 +159,12 @@ export function createUpstreams(deps: UpstreamsDeps): UpstreamFleet {
       for (const { upstream } of members.values()) upstream.endLane(lane);
     },
     onCircuit: (listener) => void circuitListeners.push(listener),
-    health: () => [...members.values()].map(({ spec, upstream }) => ({ ...upstream.health(), circuits: circuits.of(spec.name) })),
+    health: () =>
+      [...members.values()].map(({ spec, upstream }) => ({
+        ...upstream.health(),
+        circuits: circuits.of(spec.name),
+        probe: probe.resultOf(spec.name),
+      })),
 
     async probe(spec, credentials) {
       const signal = AbortSignal.timeout(connectDeps.connectTimeoutMs * 2);
@@ -180,6 +195,7 @@ export function createUpstreams(deps: UpstreamsDeps): UpstreamFleet {
 
     async stop() {
       stopped = true;
+      probe.stop();
       for (const { upstream } of members.values()) retire(upstream, 0);
       await Promise.all(leaving);
       members.clear();

@@ -1,3 +1,4 @@
+import type { ProbeResult } from "./health-probe.ts";
 import type { CircuitView } from "./circuits.ts";
 import type { Continuation, Relay } from "./relay.ts";
 import type { Containment, CredentialSpec, Effect, FaultKind, JsonObject, ToolResult, UpstreamSpec } from "@remit/contract";
@@ -46,6 +47,8 @@ export type UpstreamHealth = {
   containment: Containment | null;
   /** Tools that are not called for now, because they keep failing. */
   circuits?: CircuitView[];
+  /** When it was last asked whether it still answers; null: not yet. */
+  probe?: ProbeResult | null;
 };
 
 /** The MCP servers behind the gateway. */
