@@ -117,9 +117,15 @@ export function createActionCaller(deps: CallDeps): ActionCaller {
 
     /** Its client is asked by results, and answers by retrying. */
     async function callStateless(): Promise<Called> {
-      const principal = principalOf(caller);
-      const binding = { kind: "held", principal, digest: requestDigest(message, exchange.address.upstream) };
       const { requestState } = retry;
+      const asks = Object.keys(capabilities).length > 0;
+      // What most calls are: nothing to come back to, and nobody to ask.
+      if (requestState === undefined && !asks) {
+        const outcome = await attempt(retry.inputResponses === undefined ? null : retry, signal.signal, null);
+        return needsInput(outcome) ? await handOver(outcome, bindingOf(upstreamKind)) : { type: "outcome", outcome };
+      }
+      const principal = principalOf(caller);
+      const binding = bindingOf("held");
       const resumable = requestState === undefined ? null : deps.states.open(requestState, binding);
       let step: Step;
       if (resumable?.type === "opened") {
@@ -134,7 +140,7 @@ export function createActionCaller(deps: CallDeps): ActionCaller {
           continuation.requestState = (opened.data as { state: string }).state;
         }
         const brought = Object.keys(continuation).length === 0 ? null : continuation;
-        if (Object.keys(capabilities).length === 0) step = { type: "ended", outcome: await attempt(brought, signal.signal, null) };
+        if (!asks) step = { type: "ended", outcome: await attempt(brought, signal.signal, null) };
         else step = await deps.held.begin(principal, (ask, aborting) => attempt(brought, aborting, ask), signal.signal);
       }
       if (step.type === "asks") {
@@ -142,27 +148,31 @@ export function createActionCaller(deps: CallDeps): ActionCaller {
         return { type: "input", input: { ...step.input, requestState: sealed } };
       }
       const { outcome } = step;
-      if (outcome.type !== "succeeded" || outcome.result.inputRequired === undefined || asking === null)
-        return { type: "outcome", outcome };
-      return await handOver(outcome.result.inputRequired, asking, { ...binding, kind: upstreamKind });
+      return needsInput(outcome) ? await handOver(outcome, { ...binding, kind: upstreamKind }) : { type: "outcome", outcome };
+    }
+
+    function bindingOf(kind: string): StateBinding {
+      return { kind, principal: principalOf(caller), digest: requestDigest(message, exchange.address.upstream) };
     }
 
     /**
      * What a stateless upstream asks of a stateless client, once each question has been decided. The upstream gets its own state back byte
      * for byte; on its way it is sealed, for the upstream knows nobody but us and cannot tell one agent's state from another's.
      */
-    async function handOver(input: InputRequired, asks: Asking, binding: StateBinding): Promise<Called> {
+    async function handOver({ result }: NeedsInput, binding: StateBinding): Promise<Called> {
+      const input = result.inputRequired;
+      if (asking === null) return invalidState("the upstream of this call is not known");
       const questions = Object.values(input.inputRequests ?? {}) as unknown as ServerRequest[];
       const missing = missingCapabilities(questions, capabilities);
       if (missing !== null) return missing;
       for (const { method, params } of questions) {
-        const outcome = await deps.questions.handOver(asks, { method, params: isObject(params) ? params : {} }, signal.signal);
+        const outcome = await deps.questions.handOver(asking, { method, params: isObject(params) ? params : {} }, signal.signal);
         if (outcome.type !== "succeeded") return { type: "outcome", outcome };
       }
       const { requestState: state, ...rest } = input;
       if (state === undefined) return { type: "input", input };
       if (state.length > maxStateLength) {
-        return refuse(200, rpcCodes.internalError, `Upstream "${asks.upstream}" gave a state of more than ${maxStateLength} characters`);
+        return refuse(200, rpcCodes.internalError, `Upstream "${asking.upstream}" gave a state of more than ${maxStateLength} characters`);
       }
       const expiresAt = new Date(deps.now().getTime() + upstreamStateMs);
       return { type: "input", input: { ...rest, requestState: deps.states.seal(binding, { state }, expiresAt) } };
@@ -233,6 +243,12 @@ const noSession = refuse(
   rpcCodes.missingCapability,
   "The upstream asks its client something, which needs a session: shake hands first",
 );
+
+type NeedsInput = { result: { inputRequired: InputRequired } };
+
+function needsInput(outcome: ActionOutcome): outcome is ActionOutcome & NeedsInput {
+  return outcome.type === "succeeded" && outcome.result.inputRequired !== undefined;
+}
 
 function invalidState(what: string): Refusal {
   return refuse(200, rpcCodes.invalidParams, `Invalid params: ${what}`);

@@ -22,7 +22,6 @@ const maxUnread = 4 * 1024 * 1024;
  * @param take takes the answer out of the framework's hands, once
  */
 export function createEventStream(raw: ServerResponse, accept: string | undefined, take: () => void): EventStream {
-  const accepts = accept === undefined || /text\/event-stream|text\/\*|\*\/\*/i.test(accept);
   let state: "waiting" | "open" | "closed" = "waiting";
   let alive: NodeJS.Timeout | undefined;
 
@@ -33,7 +32,7 @@ export function createEventStream(raw: ServerResponse, accept: string | undefine
 
   function open(): boolean {
     if (state !== "waiting") return state === "open";
-    if (!accepts || raw.destroyed || raw.writableEnded) return false;
+    if (!takesStreams(accept) || raw.destroyed || raw.writableEnded) return false;
     state = "open";
     take();
     raw.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store, no-transform", "x-accel-buffering": "no" });
@@ -65,4 +64,8 @@ export function createEventStream(raw: ServerResponse, accept: string | undefine
     },
     onClosed: (listener) => void raw.once("close", listener),
   };
+}
+
+function takesStreams(accept: string | undefined): boolean {
+  return accept === undefined || /text\/event-stream|text\/\*|\*\/\*/i.test(accept);
 }

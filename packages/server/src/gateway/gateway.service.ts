@@ -1,3 +1,4 @@
+import type { Id } from "@remit/contract";
 import { errorTable, RemitError } from "@remit/contract";
 import type { ActionPath } from "../action/action-path.ts";
 import type { MissingForCall } from "../action/missing-for-call.ts";
@@ -41,6 +42,8 @@ export type GatewayDeps = {
   upstreams: Pick<Upstreams, "list" | "capabilities" | "onNotice" | "watch" | "endLane">;
   states: RequestStates;
   now: () => Date;
+  /** Calls off a request for approval that nobody could use any more. */
+  withdraw?: (id: Id<"approval">) => Promise<unknown>;
   /** How calls that wait for a person are answered in the stateless revision; without, as in every other. */
   approvals?: { answers: ApprovalAnswers; tasks: ApprovalTasks };
   /** What a refused call lacks; without, a refusal says less. */
@@ -86,7 +89,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const inFlight = createInFlight();
   const pageSize = deps.pageSize ?? 500;
   const held = createHeldCalls();
-  const questions = createQuestions(path);
+  const questions = createQuestions(path, deps.withdraw);
   const plain = createActionCaller({ path, questions, held, states: deps.states, inFlight, now, answers: deps.approvals?.answers });
   const call = withStepUp(plain, deps.missing);
   const callTool = createToolCaller({ call, registry, entries });

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { ActionOutcome, Caller, JsonObject } from "@remit/contract";
+import type { ActionOutcome, Caller, Id, JsonObject } from "@remit/contract";
 import { errorTable, operationOfMethod, operations, qualifiedToolName } from "@remit/contract";
 import type { ActionPath } from "../action/action-path.ts";
 import { rpcCodes } from "../mcp/mcp-protocol.ts";
@@ -37,7 +37,11 @@ export function capabilityFor(method: string): string | null {
   return capabilityOf.get(method) ?? null;
 }
 
-export function createQuestions(path: Pick<ActionPath, "act" | "couldAct">): Questions {
+/** @param withdraw calls off a request for approval: whoever would grant it finds nobody left to be asked */
+export function createQuestions(
+  path: Pick<ActionPath, "act" | "couldAct">,
+  withdraw: (id: Id<"approval">) => Promise<unknown> = async () => undefined,
+): Questions {
   function attempt(asking: Asking, { method, params }: ServerRequest, signal: AbortSignal, deliver: Deliver): Promise<ActionOutcome> {
     const operation = operationOfMethod(method);
     if (operation?.asks !== "client") throw new RpcError(rpcCodes.methodNotFound, `Method not found: ${method}`);
@@ -72,9 +76,22 @@ export function createQuestions(path: Pick<ActionPath, "act" | "couldAct">): Que
     async ask(asking, request, signal, deliver) {
       const outcome = await attempt(asking, request, signal, deliver);
       if (outcome.type === "succeeded") return outcome.result.structuredContent ?? {};
+      if (outcome.type === "waiting") await withdraw(outcome.approvalId).catch(() => undefined);
       throw questionRefused(outcome);
     },
-    handOver: (asking, request, signal) => attempt(asking, request, signal, async () => ({})),
+    async handOver(asking, request, signal) {
+      const outcome = await attempt(asking, request, signal, async () => ({}));
+      if (outcome.type !== "waiting") return outcome;
+      await withdraw(outcome.approvalId).catch(() => undefined);
+      const { actionId, reason } = outcome;
+      return {
+        type: "denied",
+        actionId,
+        code: "approval-cancelled",
+        reason: `The upstream asks its client something. ${reason}`,
+        policies: [],
+      };
+    },
   };
 }
 

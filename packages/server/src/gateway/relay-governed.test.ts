@@ -125,6 +125,29 @@ describe("[CTL-38][CTL-39] many upstreams at one address", () => {
   });
 });
 
+test("[CTL-18][CTL-26] a question that would wait for a person is refused to the upstream, and no request is left for anybody to grant", async () => {
+  const policy = `${everythingGranted}
+@id("ask.first") @approval("support-lead")
+forbid (principal, action in [Remit::Action::"old__mcp.sampling.createMessage", Remit::Action::"new__mcp.sampling.createMessage"], resource)
+unless { context.approvals.contains(Remit::Team::"support-lead") };`;
+  await using relay = await openRelay([httpUpstream("old", sessions.url), httpUpstream("new", server.url)], { policy });
+  for (const [era, upstream] of [
+    ["legacy", "old"],
+    ["modern", "new"],
+  ] as const) {
+    const person = helpful();
+    const client = await connectClient(`${relay.url}/mcp/${upstream}`, era, person);
+    const result = await client.callTool({ name: "think", arguments: {} });
+    expect(result.isError).toBe(true);
+    expect(firstText(result)).toContain("Refused by Remit");
+    expect(person.asked).toEqual([]);
+    await client.close();
+  }
+  const states = await relay.remit.database.query<{ state: string }>("SELECT state FROM approval");
+  expect(states).toEqual([{ state: "cancelled" }, { state: "cancelled" }]);
+  expect((await relay.remit.actions()).filter(({ state }) => state === "waiting")).toEqual([]);
+});
+
 test("[CTL-39] what cannot be bridged is an error that says so, and nothing is left running", async () => {
   await using relay = await openRelay([httpUpstream("new", server.url)]);
   // A client that shook no hands cannot be asked.

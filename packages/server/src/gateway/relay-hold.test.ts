@@ -38,3 +38,13 @@ test("[CTL-39] a call that waits for its client is resumed by exactly its own re
   expect(Object.values(second.inputRequests)).toMatchObject([{ params: { message: "Which town?" } }]);
   expect((await relay.remit.actions()).filter(({ tool }) => tool === "old__ask_twice")).toMatchObject([{ state: "executing" }]);
 });
+
+test("[CTL-39][CTL-21] calls that wait for their clients leave the upstream to others", async () => {
+  await using server = await openAskingServer("sessions");
+  await using relay = await openRelay([httpUpstream("old", server.url, { concurrency: 1 })]);
+  const url = `${relay.url}/mcp/old`;
+  for (let waiting = 0; waiting < 3; waiting += 1) {
+    expect((await postStateless(url, "tools/call", callTwice)).json.result).toMatchObject({ resultType: "input_required" });
+  }
+  expect((await postStateless(url, "tools/call", { name: "link", arguments: {} })).json.result).toMatchObject({ resultType: "complete" });
+});

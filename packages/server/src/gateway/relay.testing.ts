@@ -55,6 +55,7 @@ export async function openRelay(
     upstreams: fleet,
     states,
     now: remit.deps.now,
+    withdraw: (id) => remit.approvals.withdrawRequest(id, { reason: "Nobody waits for the answer any more.", actor: "service:remit" }),
     callers: {
       verify: async (token) => ({
         ...remit.caller,

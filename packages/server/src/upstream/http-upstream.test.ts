@@ -197,3 +197,47 @@ describe("[CTL-21] HTTP upstreams that misbehave", () => {
     expect(firstText(await fleet.call(callOf("up", "call")))).toBe("ünder");
   });
 });
+
+describe("[CTL-39][CTL-21] an upstream that streams as it should not", () => {
+  const stream = (response: ServerResponse): ((message: object) => void) => {
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    return (message) => void response.write(`data: ${JSON.stringify({ jsonrpc: "2.0", ...message })}\n\n`);
+  };
+  const done = (said: string) => ({ content: [{ type: "text", text: said }] });
+
+  test("is heard once: other ids, and a second answer, are nothing", async () => {
+    await using server = await openRawHttp((id, response) => {
+      const say = stream(response);
+      say({ id: id + 1, result: done("somebody else's") });
+      say({ id: String(id), result: done("another id") });
+      say({ id: "x", method: "tools/call", params: { name: "call" } });
+      say({ id, result: done("the answer") });
+      say({ id, result: done("again") });
+      response.end();
+    });
+    await using fleet = openFleet([httpSpec(server.url)]);
+    expect(firstText(await fleet.call(callOf("up", "call")))).toBe("the answer");
+    expect(firstText(await fleet.call(callOf("up", "call")))).toBe("the answer");
+  });
+
+  test("may stream for long, but no message may be endless", async () => {
+    await using server = await openRawHttp((id, response) => {
+      const say = stream(response);
+      for (let index = 0; index < 3; index += 1) say({ method: "notifications/message", params: { data: "x".repeat(4 * 1024 * 1024) } });
+      say({ id, result: done("after 12 MB") });
+      response.end();
+    });
+    await using fleet = openFleet([httpSpec(server.url)]);
+    expect(firstText(await fleet.call(callOf("up", "call")))).toBe("after 12 MB");
+    await using endless = await openRawHttp((_id, response) => {
+      response.writeHead(200, { "content-type": "text/event-stream" });
+      const more = setInterval(() => response.write(`data: ${"x".repeat(1024 * 1024)}\n`), 1);
+      response.once("close", () => clearInterval(more));
+    });
+    await using other = openFleet([httpSpec(endless.url)]);
+    await expect(other.call(callOf("up", "call"))).rejects.toMatchObject({
+      code: "upstream-error",
+      message: expect.stringContaining("10 MB") as string,
+    });
+  });
+});

@@ -211,13 +211,12 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
   }
 
   /** Sends an action: on the connection of all, or on the client's own where the upstream may ask it something by the handshake. */
-  async function act(call: UpstreamCall, clock: Clock): Promise<ToolResult> {
+  async function act(call: UpstreamCall, signal: AbortSignal, outside: Outside): Promise<ToolResult> {
     const operation = operationNamed(call.tool);
     if (operation?.asks === "client") {
       throw new RemitError("upstream-unavailable", `what upstream "${name}" asked can no longer be answered: its call has ended`);
     }
     const { relay, continuation } = call;
-    const { signal } = clock;
     const meta: JsonObject = { ...relay?.meta };
     if (call.traceparent !== undefined) meta["traceparent"] = call.traceparent;
     const connection = await connected(signal);
@@ -243,15 +242,7 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
       options.onNotification = (told, said) => relay.onNotification(told, said);
       const asks = Object.keys(relay.capabilities).length > 0;
       if (asks && connection.speaksHandshake && (!stateless || (!relay.stateless && continuation === undefined))) {
-        // A person who is asked takes longer than any upstream may.
-        options.onServerRequest = async (request, asking) => {
-          const resume = clock.pause();
-          try {
-            return await relay.ask(request, asking);
-          } finally {
-            resume();
-          }
-        };
+        options.onServerRequest = (request, aborting) => outside(() => relay.ask(request, aborting));
         raw = await lanes.request(method, params, options, relay);
       } else raw = await send(method, params, stateless ? { ...options, capabilities: relay.capabilities } : options);
     }
@@ -329,10 +320,27 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
           const message = `upstream "${name}" was busy with ${bulkhead.running()} calls for ${call.timeoutMs} ms; nothing was sent`;
           throw new RemitError("upstream-busy", message, { cause: error });
         }
+        let asking = 0;
+        // Whoever waits for a person keeps nobody else from the upstream, and its clock stands still.
+        const outside: Outside = async (ask) => {
+          asking += 1;
+          if (asking === 1) release();
+          const resume = clock.pause();
+          try {
+            return await ask();
+          } finally {
+            resume();
+            if (asking === 1) {
+              release = () => undefined;
+              release = await bulkhead.enter(clock.signal);
+            }
+            asking -= 1;
+          }
+        };
         try {
-          return await act(call, clock);
+          return await act(call, clock.signal, outside);
         } finally {
-          release();
+          if (asking === 0) release();
           if (bulkhead.running() === 0) for (const listener of idle.splice(0)) listener();
         }
       }),
@@ -383,6 +391,9 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
     return tool === undefined ? undefined : parameterHeaders(headerParameters(tool.inputSchema), call.arguments);
   }
 }
+
+/** Runs a question to the client, outside of what the upstream is measured by. */
+type Outside = <Answer>(ask: () => Promise<Answer>) => Promise<Answer>;
 
 /** A deadline that stands still while a person is asked. */
 type Clock = { signal: AbortSignal; pause: () => () => void };
