@@ -1,6 +1,7 @@
 /**
  * What a relay costs: processor time per call, latency and memory, of every target in one interleaved run; what each of Remit's stages
- * costs; and how that grows. `--quick`: a short run. `--json`: the report as JSON. `soak [calls]`: whether memory stays flat.
+ * costs; and how that grows. `--quick`: a short run. `--only=peers|stages|scale`: one of the three. `--json`: the report as JSON.
+ * `soak [calls]`: whether memory stays flat.
  * Reads /proc, so it runs on Linux only.
  */
 import { measureCpu, measureLatency, warmUp } from "./measure.ts";
@@ -21,6 +22,7 @@ if (process.platform !== "linux") throw new Error("the bench reads /proc, which 
 const words = process.argv.slice(2);
 const json = words.includes("--json");
 const quick = words.includes("--quick");
+const only = words.find((word) => word.startsWith("--only="))?.slice("--only=".length);
 const say = (text: string) => process.stderr.write(`${text}\n`);
 
 const settings = quick
@@ -33,8 +35,8 @@ const settings = quick
   : {
       // Until code is compiled: a server that has run for a minute is what is of interest.
       warmUp: { calls: 3_000, concurrency: 16 },
-      peers: { rounds: 3, calls: 600, concurrencies: [1, 4, 16, 32, 256], settleMs: 300 },
-      parts: { rounds: 5, calls: 600, concurrencies: [16], settleMs: 300 },
+      peers: { rounds: 3, calls: 400, concurrencies: [1, 4, 16, 32, 256], settleMs: 300 },
+      parts: { rounds: 4, calls: 500, concurrencies: [16], settleMs: 300 },
       latency: { callsPerTarget: 200, everyMs: 20 },
     };
 
@@ -43,6 +45,7 @@ const whole: RemitAgent = { name: "governed", title: "Remit", cap: true };
 async function compare(): Promise<Report> {
   const sink = await startTraceSink();
   const rows = await measured(
+    "peers",
     [
       startDirectStdio,
       startDirectHttp,
@@ -60,6 +63,7 @@ async function compare(): Promise<Report> {
   const without = Object.entries(stages).map(([name, title]): RemitAgent => ({ name, title: `without ${title}`, cap: true }));
   const ownCap: RemitAgent = { name: "uncapped", title: "without a cap (the budget)", cap: false };
   const parts = await measured(
+    "stages",
     [() => startRemit({ agents: [{ ...whole, title: "all stages" }, ownCap, ...without], replaced: true })],
     settings.parts,
     false,
@@ -72,7 +76,7 @@ async function compare(): Promise<Report> {
   }));
   const many: RemitAgent = { ...whole, name: "many", title: "5 policies, an upstream of 200 tools", tool: "many__echo" };
   const one: RemitAgent = { ...whole, title: "5 policies, an upstream of 1 tool" };
-  const scale = await measured([() => startRemit({ agents: [one, many, ...sizes] })], settings.parts, false);
+  const scale = await measured("scale", [() => startRemit({ agents: [one, many, ...sizes] })], settings.parts, false);
   return {
     at: new Date().toISOString(),
     machine: machine(),
@@ -88,10 +92,12 @@ type Starter = () => Promise<Target | Target[]>;
 
 /** Starts targets, measures them in turn, and stops them. */
 async function measured(
+  group: string,
   starters: readonly Starter[],
   cpu: typeof settings.peers,
   withLatency: boolean,
 ): Promise<{ rows: Row[]; versions: Record<string, string>[] }> {
+  if (only !== undefined && only !== group) return { rows: [], versions: [] };
   const targets: Target[] = [];
   try {
     for (const start of starters) {

@@ -81,6 +81,7 @@ export async function measureLatency(
 export async function warmUp(targets: readonly Target[], calls: number, concurrency: number): Promise<void> {
   for (const target of targets) {
     const errors = await load(target, calls, concurrency);
-    if (errors > 0) throw new Error(`${target.name}: ${errors} of ${calls} calls failed before anything was measured`);
+    // A few may fail on a machine that is busy with something else: Remit refuses calls rather than decide on what may be old.
+    if (errors > calls / 100) throw new Error(`${target.name}: ${errors} of ${calls} calls failed before anything was measured`);
   }
 }

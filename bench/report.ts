@@ -95,8 +95,7 @@ export function textOf(report: Report): string {
     words(report.machine),
     words(report.versions),
     ...loadsOf(report.rows).flatMap((load) => ["", cpuTable(report.rows, load)]),
-    "",
-    latencyTable(report.rows),
+    ...(report.rows.length === 0 ? [] : ["", latencyTable(report.rows)]),
     ...loadsOf(report.stages).flatMap((load) => ["", stageTable(report.stages, load)]),
     ...loadsOf(report.scale).flatMap((load) => ["", scaleTable(report.scale, load)]),
   ].join("\n");
