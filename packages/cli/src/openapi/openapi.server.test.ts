@@ -105,11 +105,11 @@ type Answer = {
   _meta?: { "remit/outcome"?: { actionId: string } };
 };
 
+let issued: Record<string, string> | undefined;
+
 async function call(tool: string, args: object): Promise<Answer> {
-  const { clientId, clientSecret, resource } = JSON.parse((await remit("agents", "secret", "new", "clerk", "--json")).out) as Record<
-    string,
-    string
-  >;
+  issued ??= JSON.parse((await remit("agents", "secret", "new", "clerk", "--json")).out) as Record<string, string>;
+  const { clientId, clientSecret, resource } = issued;
   const token = await fetch(`${serving.url}/oidc/token`, {
     method: "POST",
     headers: { authorization: `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString("base64")}` },
@@ -177,6 +177,15 @@ test("[SAF-10] a fault is injected and shown by those who operate, and ends when
   const told = failed._meta?.["remit/outcome"]?.actionId ?? "";
   expect((await remit("audit", "show", told, "--context", "ada")).out).toContain("in 3 attempts (injected on purpose: error)");
   expect(asked).not.toContain("GET /v1/orders/9");
+
+  // Five in a row: the tool is no longer called for a while, which is recorded and shown; its upstream's others are.
+  for (let round = 0; round < 6; round += 1) await call("orders__cancelOrder", { id: String(round) });
+  const upstreams = await remit("upstreams", "--context", "ada");
+  expect(upstreams).toMatchObject({
+    exit: 3,
+    out: expect.stringContaining("orders__cancelOrder in staging keeps failing: not called until ") as string,
+  });
+  expect((await remit("api", "GET", "/v1/audit/entries?type=circuit-opened", "--context", "ada")).out).toContain("orders__cancelOrder");
   const [id = ""] = added.out.split(":");
   expect((await remit("fault", "rm", id, "--context", "ada")).exit).toBe(0);
   expect((await remit("fault", "list", "--context", "ada")).out).toBe("No fault is injected.\n");
