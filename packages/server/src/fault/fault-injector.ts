@@ -55,7 +55,8 @@ export function createFaultInjector(options: {
       case "schema-drift":
         return driftedResult(await send(call));
       case "stale": {
-        const key = `${fault.id}/${call.tool}/${canonicalJson(call.arguments)}`;
+        // What one agent was answered is nobody else's.
+        const key = canonicalJson([fault.id, call.by?.agent ?? "", call.by?.person ?? "", call.tool, call.arguments]);
         const known = remembered.get(key);
         if (known !== undefined) return known;
         const first = await send(call);

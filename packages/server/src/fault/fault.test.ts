@@ -72,9 +72,17 @@ describe("a fault that is injected", () => {
       "version 1",
       "version 1",
     ]);
+    const caller = { ...remit.caller, accountable: "ben" };
+    const other = await remit.act("tickets.read", { id: "1" }, { caller });
+    expect(other.type === "succeeded" && other.result.structuredContent?.["subject"]).toBe("version 2");
     await remit.act("tickets.draft_reply", { id: "1" });
     await remit.act("tickets.draft_reply", { id: "1", body: "again" });
-    expect(remit.upstream.calls.map(({ tool }) => tool)).toEqual(["tickets.read", "tickets.draft_reply", "tickets.draft_reply"]);
+    expect(remit.upstream.calls.map(({ tool }) => tool)).toEqual([
+      "tickets.read",
+      "tickets.read",
+      "tickets.draft_reply",
+      "tickets.draft_reply",
+    ]);
   });
 
   test("[SAF-10] covers what it names: environment, upstream, tool, share of calls, time; and reaches every server", async () => {
