@@ -359,7 +359,7 @@ export async function startComposed(options: ServerOptions, replace: Replacement
     registerQueueRoutes(app, { queues });
     registerFaultRoutes(app, { faults });
     registerUpstreamRoutes(app, { upstreams });
-    registerSecretRoutes(app, credentials);
+    registerSecretRoutes(app, { ...credentials, registry });
     registerConnectRoutes(app, { grants: credentials.grants, publicUrl });
     const audit = createAudit({
       store: createAuditStore(database),

@@ -1,4 +1,4 @@
-import { containmentSchema } from "@remit/contract";
+import { containmentSchema, credentialViewSchema } from "@remit/contract";
 import { examineMachine } from "@remit/sandbox";
 import type { Command } from "commander";
 import { z } from "zod";
@@ -43,6 +43,7 @@ async function doctor(frame: Frame, options: { dataDir?: string }): Promise<numb
     })),
     await examineSandbox(),
     ...(await examineServer(frame)),
+    ...(await examineCredentials(frame)),
   ];
   const { terminal } = frame;
   frame.terminal.answer({ findings }, () =>
@@ -102,5 +103,21 @@ async function examineServer(frame: Frame): Promise<Finding[]> {
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     return [server, { check: "upstreams", ok: false, message, fix: "Log in, so that they can be asked for." }];
+  }
+}
+
+/** Says nothing where nobody can be asked: that is said already. */
+async function examineCredentials(frame: Frame): Promise<Finding[]> {
+  try {
+    const client = await frame.client();
+    const { items } = await client.send({ path: "/v1/credentials", response: z.object({ items: z.array(credentialViewSchema) }) });
+    return items.map(({ name, from, use, upstreams, problem, remark }) => ({
+      check: `credential ${name}`,
+      ok: problem === null,
+      message: `${from} shown as ${use} to ${upstreams.join(", ") || "no upstream"}${remark === null ? "" : `. ${remark}`}`,
+      fix: problem,
+    }));
+  } catch {
+    return [];
   }
 }

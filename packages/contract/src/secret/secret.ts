@@ -93,3 +93,18 @@ export const begunConnectionSchema = z.object({
   expiresAt: z.string().nullable(),
 });
 export type BegunConnection = z.infer<typeof begunConnectionSchema>;
+
+/** One credential of the registry, and what is to be known of it. */
+export const credentialViewSchema = z.object({
+  name: z.string(),
+  owner: z.string(),
+  /** Where it comes from, and how it is used: the types of the two. */
+  from: z.string(),
+  use: z.string(),
+  upstreams: z.array(z.string()),
+  /** What keeps it from being shown, as a sentence, or null. */
+  problem: z.string().nullable(),
+  /** What whoever relies on it should know, or null. */
+  remark: z.string().nullable(),
+});
+export type CredentialView = z.infer<typeof credentialViewSchema>;

@@ -1,4 +1,5 @@
 import {
+  credentialViewSchema,
   leaseViewSchema,
   revokeLeasesSchema,
   rotateSecretSchema,
@@ -10,13 +11,21 @@ import { z } from "zod";
 import { requireActor } from "../http/doorkeeper.ts";
 import type { App } from "../http/http-app.ts";
 import { pageQuerySchema, pageSchema } from "../http/page.ts";
+import type { RegistrySource } from "../registry/registry-source.ts";
+import { secretPathsOf } from "./credential-paths.ts";
+import { viewCredentials } from "./credential-views.ts";
+import type { Grants } from "./grants.service.ts";
 import type { Leases } from "./leases.ts";
 import type { Secrets } from "./secrets.ts";
 
 const operators = { role: ["operator", "admin"] } as const;
 
 /** No answer of these has a value in it: what goes in comes out at upstreams alone. */
-export function registerSecretRoutes(app: App, { secrets, leases }: { secrets: Secrets; leases: Pick<Leases, "list" | "revoke"> }): void {
+export function registerSecretRoutes(
+  app: App,
+  deps: { secrets: Secrets; leases: Pick<Leases, "list" | "revoke">; grants: Pick<Grants, "list">; registry: RegistrySource },
+): void {
+  const { secrets, leases } = deps;
   app.get(
     "/v1/secrets",
     {
@@ -57,6 +66,22 @@ export function registerSecretRoutes(app: App, { secrets, leases }: { secrets: S
       const actor = await requireActor(request, operators);
       await secrets.remove(request.body.path, { force: request.body.force }, actor);
       return reply.code(204).send();
+    },
+  );
+
+  app.get(
+    "/v1/credentials",
+    {
+      schema: {
+        summary: "What upstreams are shown, and what keeps it from that",
+        response: { 200: z.object({ items: z.array(credentialViewSchema), next: z.null() }) },
+      },
+    },
+    async (request) => {
+      await requireActor(request, operators);
+      const registry = deps.registry.current();
+      const paths = [...new Set([...registry.credentials.values()].flatMap(secretPathsOf))];
+      return { items: viewCredentials(registry, await secrets.which(paths), await deps.grants.list()), next: null };
     },
   );
 

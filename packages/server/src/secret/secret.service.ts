@@ -108,6 +108,8 @@ export function createSecrets(options: SecretOptions): Secrets {
       return { items: page.items.map(([path, versions]) => viewOf(path, versions, credentials)), next: page.next };
     },
 
+    which: async (paths) => new Set((await store.newestOf(database, paths)).keys()),
+
     async open(path) {
       const stored = await store.newest(database, path);
       if (stored === null)

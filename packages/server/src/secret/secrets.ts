@@ -13,6 +13,8 @@ export type Secrets = {
   /** Destroys all versions and ends the leases that rest on them. @throws RemitError `not-found` | `conflict` (in use, without `force`) */
   remove(path: string, options: { force: boolean }, actor: string): Promise<void>;
   list(query: PageQuery): Promise<Page<SecretView>>;
+  /** Which of these paths a secret is kept at. */
+  which(paths: readonly string[]): Promise<ReadonlySet<string>>;
   /** The newest version. @throws RemitError `credential-missing`, with the command that stores it */
   open(path: string): Promise<OpenedSecret>;
 };
