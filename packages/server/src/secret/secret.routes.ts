@@ -7,6 +7,7 @@ import {
   secretViewSchema,
   storeSecretSchema,
 } from "@remit/contract";
+import type { Registry } from "@remit/core";
 import { z } from "zod";
 import { requireActor } from "../http/doorkeeper.ts";
 import type { App } from "../http/http-app.ts";
@@ -79,7 +80,9 @@ export function registerSecretRoutes(
     },
     async (request) => {
       await requireActor(request, operators);
-      const registry = deps.registry.current();
+      const registry = inForce(deps.registry);
+      // Before the first registry there are none.
+      if (registry === null) return { items: [], next: null };
       const paths = [...new Set([...registry.credentials.values()].flatMap(secretPathsOf))];
       return { items: viewCredentials(registry, await secrets.which(paths), await deps.grants.list()), next: null };
     },
@@ -108,4 +111,12 @@ export function registerSecretRoutes(
       return { leases: await leases.revoke(request.body, actor) };
     },
   );
+}
+
+function inForce(source: RegistrySource): Registry | null {
+  try {
+    return source.current();
+  } catch {
+    return null;
+  }
 }
