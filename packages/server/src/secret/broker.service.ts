@@ -77,8 +77,8 @@ export function createBroker(options: BrokerOptions): RunningBroker {
     for (const one of held.values()) {
       const reason = ended.get(one.row.id);
       if (reason !== undefined) one.end(reason, "halted");
-      else if (one.rests.some(({ path, version }) => newest.get(path) !== version)) drop(one, "its secret has a new version");
-      else if (one.request.credentials === undefined && hasChanged(one)) drop(one, "its credential was changed in the registry");
+      else if (one.rests.some(({ path, version }) => newest.get(path) !== version)) await drop(one, "its secret has a new version");
+      else if (one.request.credentials === undefined && hasChanged(one)) await drop(one, "its credential was changed in the registry");
     }
   }
 
@@ -118,12 +118,14 @@ export function createBroker(options: BrokerOptions): RunningBroker {
     }
   }
 
-  function drop(one: Held, reason: string): void {
+  async function drop(one: Held, reason: string): Promise<void> {
     one.end(reason);
-    leases.end(database, one.row.id, now(), reason).catch((error: unknown) => {
+    try {
+      await leases.end(database, one.row.id, now(), reason);
+    } catch (error) {
       // It runs out by itself.
       options.logger.warn({ err: error, lease: one.row.id }, "the end of a lease could not be recorded");
-    });
+    }
   }
 
   function specsOf(request: LeaseRequest, names: readonly string[]): CredentialSpec[] {
@@ -285,7 +287,7 @@ export function createBroker(options: BrokerOptions): RunningBroker {
       );
     }
     const left = one.lease.expiresAt.getTime() - now().getTime();
-    if (left <= margin) return drop(one, "it ran out");
+    if (left <= margin) return await drop(one, "it ran out");
     one.timer = setTimeout(() => void renew(one), Math.max(0, Math.min(left - margin, left / 2)));
     one.timer.unref();
   }
@@ -344,7 +346,8 @@ export function createBroker(options: BrokerOptions): RunningBroker {
         ),
       );
       const rotated = one !== undefined && (await hasNewer(one));
-      if (one !== undefined && (rotated || answers.includes(true))) drop(one, `the upstream did not take it (HTTP ${challenge.status})`);
+      if (one !== undefined && (rotated || answers.includes(true)))
+        await drop(one, `the upstream did not take it (HTTP ${challenge.status})`);
       // Somebody else's challenge may have ended it already: then there is another one to try.
       return one === undefined || rotated || answers.includes(true);
     },
