@@ -30,7 +30,8 @@ export function accessOf(upstream: UpstreamSpec, broker: CredentialBroker, crede
     ...(by ?? { agent: null, run: null, environment: null, person: null, actionId: null }),
   });
   return {
-    lease: (by, signal) => broker.lease(requestOf(by), signal),
+    // Most upstreams ask for nothing, and their calls pay nothing for that.
+    lease: (by, signal) => (upstream.credential === undefined ? nothing : broker.lease(requestOf(by), signal)),
     async again(by, refused, challenge, signal) {
       const request = requestOf(by);
       const lease = refused !== null && (await broker.challenged(request, refused, challenge)) ? await broker.lease(request, signal) : null;
@@ -44,6 +45,8 @@ export function accessOf(upstream: UpstreamSpec, broker: CredentialBroker, crede
     },
   };
 }
+
+const nothing: Promise<null> = Promise.resolve(null);
 
 /** For one connection that is made to look: one lease, given back at the end. */
 export function probingAccess(access: Access): Access & { release(): Promise<void> } {

@@ -74,12 +74,15 @@ export function createBroker(options: BrokerOptions): RunningBroker {
     if (held.size === 0) return;
     const ended = await leases.ended(database, [...held.keys()]);
     const newest = await newestOf([...held.values()].flatMap(({ rests }) => rests));
+    const drops: Promise<void>[] = [];
     for (const one of held.values()) {
       const reason = ended.get(one.row.id);
       if (reason !== undefined) one.end(reason, "halted");
-      else if (one.rests.some(({ path, version }) => newest.get(path) !== version)) await drop(one, "its secret has a new version");
-      else if (one.request.credentials === undefined && hasChanged(one)) await drop(one, "its credential was changed in the registry");
+      else if (one.rests.some(({ path, version }) => newest.get(path) !== version)) drops.push(drop(one, "its secret has a new version"));
+      else if (one.request.credentials === undefined && hasChanged(one))
+        drops.push(drop(one, "its credential was changed in the registry"));
     }
+    await Promise.all(drops);
   }
 
   /** The version now of everything that these rest on. */
