@@ -176,18 +176,21 @@ test("[CTL-04][CTL-37] what is not listed is denied whatever the arguments, and 
     state: fc.constantFrom("accepted" as const, "changed" as const),
     granted: fc.subarray(["helpdesk__tickets.read", "helpdesk__send_email", "helpdesk__refund.create", "helpdesk__tickets.draft_reply"]),
   });
-  const samples: Record<string, Json> = {
-    "tickets.read": { id: "1" },
-    send_email: { to: "kim@example.com" },
-    "refund.create": { amountCents: 5, currency: "EUR" },
-    "tickets.draft_reply": { id: "1", body: "b" },
-  };
+  // Each round its own: the same call again would attach to what still waits from an earlier round.
+  let round = 0;
+  const samples = (): Record<string, Json> => ({
+    "tickets.read": { id: `${round}` },
+    send_email: { to: `kim${round}@example.com` },
+    "refund.create": { amountCents: round, currency: "EUR" },
+    "tickets.draft_reply": { id: `${round}`, body: "b" },
+  });
   await using remit = await openTestActionPath();
   await fc.assert(
     fc.asyncProperty(registryOf, fc.object({ maxDepth: 2 }), async ({ policy, tier, state, granted: tools }, noise) => {
       await remit.apply({ policy, tools: [{ name: "tickets.read", state }], agents: [{ name: "support-agent", tier, tools }] });
       const listed = new Set(remit.path.list(remit.caller).map(({ tool }) => tool.spec.name));
-      for (const [tool, args] of Object.entries(samples)) {
+      round += 1;
+      for (const [tool, args] of Object.entries(samples())) {
         const { type } = await remit.act(tool, args);
         expect([tool, type]).toEqual([tool, listed.has(tool) ? expect.stringMatching(/succeeded|waiting/) : "denied"]);
         if (!listed.has(tool)) expect((await remit.act(tool, { ...(args as object), ...noise })).type).toBe("denied");
