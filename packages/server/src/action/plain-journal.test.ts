@@ -32,12 +32,14 @@ function draw(key: string, limit: number): Draw {
   return { key, amount: 1, limit, policy: "p", counts: "actions", per: "day" };
 }
 
-function begin({ caller, now, control }: Started, more: { draws?: Draw[]; epoch?: number; attachKey?: string } = {}): Begin {
+function begin(test: Started, more: { draws?: Draw[]; epoch?: number; attachKey?: string } = {}): Begin {
+  const { caller, control } = test;
+  const at = test.now();
   const id = newId("action");
   const entry = () => ({
     id: newId("entry"),
     type: "action-intended" as const,
-    at: now().toISOString(),
+    at: at.toISOString(),
     actor: `agent:${caller.agent}`,
     actionId: id,
     data: {},
@@ -56,7 +58,7 @@ function begin({ caller, now, control }: Started, more: { draws?: Draw[]; epoch?
       attachKey: more.attachKey ?? `digest/${id}`,
       argumentsEntry: newId("entry"),
       traceId: null,
-      at: now(),
+      at,
     },
     epoch: more.epoch ?? control.epoch(),
     counted: null,
@@ -69,7 +71,7 @@ function begin({ caller, now, control }: Started, more: { draws?: Draw[]; epoch?
   };
 }
 
-function endOf({ caller, now }: Started, actionId: Id<"action">): End {
+function endOf({ caller, ...test }: Started, actionId: Id<"action">): End {
   const entry = {
     id: newId("entry"),
     type: "action-succeeded" as const,
