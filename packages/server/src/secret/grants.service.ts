@@ -69,7 +69,12 @@ export type Grants = {
   find(upstream: string, credential: string | null): { upstream: UpstreamSpec; spec: CredentialSpec & { from: OAuthSource } };
 };
 
-type Kept = { session: OAuthSession; resourceMetadata: string | null };
+type Kept = {
+  session: OAuthSession;
+  resourceMetadata: string | null;
+  /** Where the upstream was then: its tokens are shown nowhere else. */
+  origin: string | null;
+};
 type Consent = {
   server: OAuthServer;
   client: OAuthClientInformationMixed;
@@ -175,7 +180,11 @@ export function createGrants(options: GrantOptions): Grants {
     const key = await keyFor(credential, request);
     const found = await store.read(database, key);
     if (found?.state === "expired") throw expiredError(credential, request.upstream, key, found.reason);
-    const fresh = found?.state === "connected" && !isDue(found) ? found : await keepFresh(credential, request.upstream, key, isDue);
+    const isMoved = (grant: StoredGrant) => open(grant)?.origin !== originOf(request.upstream);
+    const isClient = credential.from.type === "oauth-client";
+    if (found?.state === "connected" && !isClient && isMoved(found)) throw movedError(request.upstream, key);
+    const due = (grant: StoredGrant) => isDue(grant) || (isClient && isMoved(grant));
+    const fresh = found?.state === "connected" && !due(found) ? found : await keepFresh(credential, request.upstream, key, due);
     const kept = fresh === null ? null : open(fresh);
     // Nobody has consented: the upstream is asked without, and its refusal says what it wants.
     if (fresh === null || kept === null)
@@ -240,7 +249,11 @@ export function createGrants(options: GrantOptions): Grants {
       const scope = scopeFor(server, from, [...scopesOf(kept), ...grant.wanted]);
       const client = await clientAt(credential.name, from, server, scope, fetchFn);
       const tokens = await clientCredentialsToken({ server, client }, scope, await proofFor(from, server), fetchFn);
-      return { session: { server, client, tokens: withScope(tokens, scope) }, resourceMetadata: grant.resourceMetadata };
+      return {
+        session: { server, client, tokens: withScope(tokens, scope) },
+        resourceMetadata: grant.resourceMetadata,
+        origin: originOf(upstream),
+      };
     }
     if (kept === null) throw new Error("nobody has connected it");
     if (kept.session.tokens.refresh_token === undefined) throw new OAuthError(OAuthErrorCode.InvalidGrant, "there is no refresh token");
@@ -427,7 +440,7 @@ export function createGrants(options: GrantOptions): Grants {
         if (held === null) throw new RemitError("conflict", "It was disconnected meanwhile; begin again");
         const grant = renewed(
           { ...held, wanted: [] },
-          { session: { server, client, tokens: withScope(tokens, scope ?? undefined) }, resourceMetadata },
+          { session: { server, client, tokens: withScope(tokens, scope ?? undefined) }, resourceMetadata, origin: originOf(upstream) },
         );
         await store.save(transaction, { ...grant, connectedBy: startedBy, connectedAt: now() });
         await options.ledger.append(
@@ -534,6 +547,17 @@ function wantedError(upstream: UpstreamSpec, key: GrantKey, more: readonly strin
   return new RemitError(
     "credential-missing",
     `upstream "${upstream.name}" ${what}; nothing was done. ${who(key)} gives it with: remit connect ${upstream.name}`,
+  );
+}
+
+function originOf(upstream: UpstreamSpec): string | null {
+  return upstreamUrl(upstream)?.origin ?? null;
+}
+
+function movedError(upstream: UpstreamSpec, key: GrantKey): RemitError {
+  return new RemitError(
+    "credential-missing",
+    `the consent for upstream "${upstream.name}" was given where it was before, and is shown nowhere else; nothing was sent. ${who(key)} gives another with: remit connect ${upstream.name}`,
   );
 }
 

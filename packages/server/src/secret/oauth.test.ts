@@ -171,3 +171,16 @@ test("[CTL-23] metadata of another resource is refused before anybody is sent an
   liar.closeAllConnections();
   liar.close();
 });
+
+test("[CTL-23] what was granted for an upstream is not shown to whatever takes its name: not in a plan either", async () => {
+  await using server = await openTestOAuthServer();
+  const spec = testUpstream("crm", "crm-user", { transport: { type: "http", url: server.upstreamUrl } });
+  const credential = testCredential("crm-user", { type: "oauth-user" }, { type: "bearer" });
+  await using test = await openTestCredentials([spec], [credential]);
+  await connect(test, "crm");
+  const elsewhere = testUpstream("crm", "crm-user", { transport: { type: "http", url: "http://127.0.0.1:9/mcp" } });
+  const planned = { ...requestOf(elsewhere, null), credentials: new Map([["crm-user", credential]]) };
+  await expect(test.broker.lease(planned, patient())).rejects.toMatchObject({ code: "credential-missing" });
+  await test.apply({ upstreams: [elsewhere], credentials: [credential] });
+  await expect(test.broker.lease(requestOf(elsewhere), patient())).rejects.toThrow("remit connect crm");
+});
