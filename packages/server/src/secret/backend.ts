@@ -35,8 +35,8 @@ export type Backend = {
   undo?(undo: Undo): Promise<void>;
   /** Makes it last longer; until when it does, null when it cannot be. */
   renew?(renewing: Omit<Issuing, "willUndo"> & { undos: readonly Undo[] }): Promise<Date | null>;
-  /** The version now of something of its own that leases rest on; undefined for what is not its own. */
-  versionOf?(path: string): Promise<number | undefined>;
+  /** The versions now of what leases rest on, of those paths that are its own. */
+  versionsOf?(paths: readonly string[]): Promise<ReadonlyMap<string, number>>;
   /** The upstream did not take it: true where another may be taken. */
   challenged?(request: LeaseRequest, credential: CredentialSpec, challenge: Challenge, rests: Material["rests"]): Promise<boolean>;
 };

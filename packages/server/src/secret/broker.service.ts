@@ -88,12 +88,11 @@ export function createBroker(options: BrokerOptions): RunningBroker {
   /** The version now of everything that these rest on. */
   async function newestOf(rests: Material["rests"]): Promise<Map<string, number>> {
     const paths = [...new Set(rests.map(({ path }) => path))];
-    const newest = await options.secretStore.newestOf(database, paths);
-    for (const path of paths) {
-      const version = newest.has(path) ? undefined : await options.backends["oauth-user"].versionOf?.(path);
-      if (version !== undefined) newest.set(path, version);
-    }
-    return newest;
+    const [stored, granted] = await Promise.all([
+      options.secretStore.newestOf(database, paths),
+      options.backends["oauth-user"].versionsOf?.(paths) ?? new Map<string, number>(),
+    ]);
+    return new Map([...stored, ...granted]);
   }
 
   function hasChanged({ request, credentials }: Held): boolean {

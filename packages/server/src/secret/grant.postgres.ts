@@ -65,6 +65,12 @@ export const grantStore: GrantStore = {
     );
     return rows.map(toGrant);
   },
+  versions: (on, keys) =>
+    on.query<GrantKey & { version: number }>(
+      `SELECT credential, upstream, person, version FROM credential_grant
+       WHERE (credential, upstream, person) IN (SELECT * FROM unnest($1::text[], $2::text[], $3::text[]))`,
+      [keys.map(({ credential }) => credential), keys.map(({ upstream }) => upstream), keys.map(({ person }) => person)],
+    ),
   list: async (on) => (await on.query<Row>(`SELECT ${columns} FROM credential_grant ORDER BY upstream, credential, person`)).map(toGrant),
   async addConsent(on, stateHash, consent) {
     await on.query(`INSERT INTO credential_consent (state_hash, ${consentColumns}) VALUES ($1, $2, $3, $4, $5, $6, $7)`, [

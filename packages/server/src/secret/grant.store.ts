@@ -29,6 +29,7 @@ export type GrantStore = {
   remove(transaction: Transaction, key: GrantKey): Promise<boolean>;
   /** Connected grants of every person, the longest connected first. */
   ofCredential(on: Queryable, credential: string, upstream: string): Promise<StoredGrant[]>;
+  versions(on: Queryable, keys: readonly GrantKey[]): Promise<(GrantKey & { version: number })[]>;
   list(on: Queryable): Promise<StoredGrant[]>;
   addConsent(on: Queryable, stateHash: Buffer, consent: StoredConsent): Promise<void>;
   readConsent(on: Queryable, stateHash: Buffer): Promise<StoredConsent | null>;

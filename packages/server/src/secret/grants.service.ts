@@ -287,9 +287,12 @@ export function createGrants(options: GrantOptions): Grants {
       return grant?.state === "connected" ? grant.expiresAt : until;
     },
 
-    async versionOf(path) {
-      const key = keyOfRest(path);
-      return key === null ? undefined : ((await store.read(database, key))?.version ?? 0);
+    async versionsOf(paths) {
+      const keys = paths.flatMap((path) => keyOfRest(path) ?? []);
+      if (keys.length === 0) return new Map();
+      const versions = new Map((await store.versions(database, keys)).map((grant) => [restOf(grant), grant.version]));
+      // Where nobody has consented there is no version: 0.
+      return new Map(keys.map((key) => [restOf(key), versions.get(restOf(key)) ?? 0]));
     },
 
     async challenged(request, credential, challenge, rests) {
