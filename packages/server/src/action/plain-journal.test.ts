@@ -71,12 +71,12 @@ function begin(test: Started, more: { draws?: Draw[]; epoch?: number; attachKey?
   };
 }
 
-function endOf({ caller, ...test }: Started, actionId: Id<"action">): End {
+function endOf(test: Started, actionId: Id<"action">): End {
   const entry = {
     id: newId("entry"),
     type: "action-succeeded" as const,
-    at: now().toISOString(),
-    actor: `agent:${caller.agent}`,
+    at: test.now().toISOString(),
+    actor: `agent:${test.caller.agent}`,
     data: {},
   };
   return { actionId, state: "succeeded", code: null, reason: null, entry, also: [], resultEntry: null, amountSpent: true };
