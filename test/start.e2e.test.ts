@@ -144,7 +144,7 @@ test("[CTL-39][RUN-28] clients of both official SDKs see and call what their age
     await cp(source, registry, { recursive: true, filter: (path) => !path.includes("node_modules") });
   }
   const upstreams = join(registry, "upstreams/connect.yaml");
-  await writeFile(upstreams, (await readFile(upstreams, "utf8")).replace("/tmp/remit-files", files));
+  await writeFile(upstreams, (await readFile(upstreams, "utf8")).replaceAll("/tmp/remit-files", files));
   await mkdir(files);
   await writeFile(join(files, "plan.md"), "# Plan: ship on Monday\n");
   await writeFile(join(files, "secret.md"), "swordfish\n");

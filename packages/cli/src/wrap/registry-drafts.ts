@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { statSync } from "node:fs";
+import { basename, dirname, isAbsolute, join } from "node:path";
 import { qualifiedToolName, RemitError, toolNameSchema, upstreamNameSchema } from "@remit/contract";
 import type { Effect } from "@remit/contract";
 import { parseAllDocuments, parseDocument, stringify, YAMLSeq } from "yaml";
@@ -114,7 +115,28 @@ function transportOf({ transport }: ConfiguredServer, secrets: readonly DraftSec
     ...(transport.args.length === 0 ? {} : { args: transport.args }),
     ...(Object.keys(env).length === 0 ? {} : { env }),
     ...(transport.cwd === null ? {} : { cwd: transport.cwd }),
+    sandbox: sandboxOf(transport.command, transport.args),
   };
+}
+
+/**
+ * What a server needs that ran uncontained until now: the network, and to write where its command line points. Narrower is better, and is
+ * for whoever knows the server.
+ */
+function sandboxOf(command: string, args: readonly string[]): Record<string, unknown> {
+  const program = basename(command).replace(/\.(cmd|exe)$/, "");
+  // A container has its own walls, and its client needs the daemon's socket.
+  if (program === "docker" || program === "podman") return { mode: "off" };
+  const caches: Record<string, string[]> = {
+    npx: ["~/.npm"],
+    npm: ["~/.npm"],
+    bunx: ["~/.bun"],
+    uvx: ["~/.cache/uv", "~/.local/share/uv"],
+    uv: ["~/.cache/uv"],
+  };
+  const named = args.filter((one) => isAbsolute(one) && statSync(one, { throwIfNoEntry: false })?.isDirectory() === true);
+  const write = [...(caches[program] ?? []), ...named];
+  return { network: "open", ...(write.length === 0 ? {} : { write }) };
 }
 
 export type AgentDraft = { name: string; accountable: string; environment: string; tools: string[] };

@@ -53,7 +53,7 @@ test.each<{ name: string; files: Record<string, string>; says: string[] }>([
   {
     name: "a wrong transport",
     files: withText("upstreams/helpdesk.yaml", "type: stdio", "type: studio"),
-    says: ['upstreams/helpdesk.yaml:5 /transport/type expected stdio, http, openapi, found "studio"; did you mean "stdio"?'],
+    says: ['upstreams/helpdesk.yaml:5 /transport/type expected stdio, http, openapi, hook, found "studio"; did you mean "stdio"?'],
   },
   {
     name: "a wrong kind",
