@@ -38,7 +38,7 @@ export function showHidden(text: string): string {
  * marks and soft hyphens are left: languages are spelled with them.
  */
 const smuggling =
-  /(?<!\u{1F3F4}[\u{E0020}-\u{E007E}]{0,6})[\u{E0000}-\u{E007F}]|[\u{E0100}-\u{E01EF}\u202A-\u202E\u2066-\u2069\uFFF9-\uFFFB\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F]/gu;
+  /(?<!\u{1F3F4}[\u{E0020}-\u{E007E}]{0,6})[\u{E0000}-\u{E007F}]|[\u{E0100}-\u{E01EF}\u202A-\u202E\u2066-\u2069\uFFF9-\uFFFB]|(?![\t\n\r])\p{Cc}/gu;
 
 /** The text with every such character written as `\u{…}`; the same text where there is none. */
 export function showSmuggled(text: string): string {
