@@ -14,7 +14,7 @@ const settled = 0.25;
 /** Growth of the heap that is left, over this many calls, below which memory counts as flat. Megabytes. */
 const flat = { per: 100_000, mb: 5 };
 
-/** Many calls in a row; after each part of them, what memory is left once garbage has been collected. Whether it is flat. */
+/** Many calls in a row; after each part of them, what memory is left once garbage has been collected. Whether it is flat, and the calls succeeded. */
 export async function soak(options: { calls: number; json: boolean; say: (text: string) => void }): Promise<boolean> {
   const [target] = await startRemit({ agents: [{ name: "governed", title: "Remit", cap: true }], nodeOptions: ["--expose-gc"] });
   if (target === undefined) throw new Error("no target was started");
@@ -42,7 +42,7 @@ export async function soak(options: { calls: number; json: boolean; say: (text: 
       heapMb: slopeOf(later, ({ heapMb }) => heapMb) * flat.per,
       rssMb: slopeOf(later, ({ rssMb }) => rssMb) * flat.per,
     };
-    const isFlat = slope.heapMb < flat.mb && errors === 0;
+    const isFlat = slope.heapMb < flat.mb;
     const report = {
       at: new Date().toISOString(),
       machine: machine(),
@@ -60,7 +60,7 @@ export async function soak(options: { calls: number; json: boolean; say: (text: 
       `${slope.heapMb.toFixed(2)} MB more on the heap and ${slope.rssMb.toFixed(2)} MB in RSS: ${isFlat ? "flat" : "NOT FLAT"}.`;
     const text = `${tableOf(["calls", "heap MB", "RSS MB", "external MB", "PostgreSQL MB"], rows)}\n\n${verdict}`;
     process.stdout.write(`${options.json ? JSON.stringify(report, null, 2) : text}\n`);
-    return isFlat;
+    return isFlat && errors <= options.calls / 1_000;
   } finally {
     await target.stop();
   }
