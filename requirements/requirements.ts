@@ -196,7 +196,8 @@ export const requirements: readonly Requirement[] = [
   {
     id: "CTL-34",
     capability: "Paved road / golden paths",
-    promise: "A client's MCP servers are put behind Remit by one command, secrets and all, and taken back byte for byte.",
+    promise:
+      "A registry with people, a guard and a tested agent is begun by one command; a client's MCP servers are put behind Remit by another, secrets and all, and taken back byte for byte.",
     level: "N",
   },
   {

@@ -6,6 +6,11 @@ type Entry = { name: string; summary: string; load: () => Promise<DefineCommand>
 export const commands: readonly Entry[] = [
   { name: "up", summary: "start a server here and serve until Ctrl-C", load: async () => (await import("../up/up.command.ts")).defineUp },
   {
+    name: "init",
+    summary: "begin a registry: people, a guard, one agent",
+    load: async () => (await import("../init/init.command.ts")).defineInit,
+  },
+  {
     name: "doctor",
     summary: "say what is wrong, and what to do",
     load: async () => (await import("../up/doctor.command.ts")).defineDoctor,
