@@ -242,8 +242,19 @@ async function viewOf(request: ContainRequest, program: string, more: readonly S
     if (status.isFile()) for (const part of await projectFolders(await realpath(named), home)) await show(part, "read");
   }
   for (const named of request.show ?? []) await show(named, "read");
+  const implied = new Set(paths.keys());
+  const declared = new Set<string>();
   for (const access of ["read", "write"] as const) {
-    for (const text of request.sandbox[access]) await show(await declaredPath(text, access, request, home), access);
+    for (const text of request.sandbox[access]) {
+      const place = await declaredPath(text, access, request, home);
+      await show(place, access);
+      declared.add(place).add(await realpath(place));
+    }
+  }
+  // What a command line happens to name is not kept from being written in a folder that is declared writable.
+  const writable = [...paths.values()].filter(({ access }) => access === "write").map(({ target }) => target);
+  for (const target of implied) {
+    if (!declared.has(target) && writable.some((folder) => folder !== target && isInside(target, folder))) paths.delete(target);
   }
 
   const shown = [...system.shown, ...paths.values(), ...more].toSorted((one, other) =>

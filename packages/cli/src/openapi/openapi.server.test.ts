@@ -185,7 +185,9 @@ test("[SAF-10] a fault is injected and shown by those who operate, and ends when
     exit: 3,
     out: expect.stringContaining("orders__cancelOrder in staging keeps failing: not called until ") as string,
   });
-  expect((await remit("api", "GET", "/v1/audit/entries?type=circuit-opened", "--context", "ada")).out).toContain("orders__cancelOrder");
+  // It is recorded beside the calls, and may come a moment after the last of them.
+  const opened = () => remit("api", "GET", "/v1/audit/entries?type=circuit-opened", "--context", "ada");
+  await expect.poll(async () => (await opened()).out, { timeout: 20_000 }).toContain("orders__cancelOrder");
   const [id = ""] = added.out.split(":");
   expect((await remit("fault", "rm", id, "--context", "ada")).exit).toBe(0);
   expect((await remit("fault", "list", "--context", "ada")).out).toBe("No fault is injected.\n");

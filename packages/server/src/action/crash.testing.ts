@@ -4,7 +4,7 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ActionOutcome, EntryType, IssuedSecret, LedgerVerdict, LoginLink, StartedSession } from "@remit/contract";
 import { openTestDatabase } from "../database/testing.ts";
@@ -32,6 +32,7 @@ transport:
   type: stdio
   command: ${JSON.stringify(process.execPath)}
   args: ${JSON.stringify([fixture("durable-upstream"), log])}
+  sandbox: { write: [${JSON.stringify(dirname(log))}] }
 `,
     "tools/helpdesk.yaml": [tool("note"), tool("mail")].join("---\n"),
     "agents/support-agent.yaml": `kind: agent
