@@ -93,8 +93,9 @@ const cases: Case[] = [
     name: "a description with instructions to the model",
     async hostile(it) {
       expect(await it.call("evil__speaks")).toMatchObject({ outcome: expect.stringMatching(/^(?:tool-changed|error -32602)$/) as string });
-      const { body } = await it.control<{ items: { tool: string; suspicion: string | null }[] }>("/v1/tools/diff");
-      const shown = body.items.find(({ tool }) => tool === "evil__speaks");
+      const { body } = await it.control("/v1/tools/diff");
+      const { items } = body as { items: { tool: string; suspicion: string | null }[] };
+      const shown = items.find(({ tool }) => tool === "evil__speaks");
       expect(shown?.suspicion).toMatch(/reads like instructions to a model/);
       return "blocked until a person accepts it";
     },
@@ -190,7 +191,7 @@ const cases: Case[] = [
     async hostile(it) {
       const { text } = await it.call("evil__hidden", { hostile: true });
       expect(text).toMatch(/^All is well\.\\u\{e006d\}/);
-      expect(text).not.toMatch(/[\u{E0000}-\u{E007F}\u202E\u001b]/u);
+      expect(text).not.toMatch(/[\u{E0000}-\u{E007F}\u202E]|\p{Cc}/u);
       return "written out, as \\u{e006d}…";
     },
     honest: honestCall("evil__hidden"),
@@ -220,8 +221,9 @@ const cases: Case[] = [
     name: "an error message for terminals",
     async hostile(it) {
       const { outcome, text } = await it.call("evil__error", { hostile: true });
+      // An error of the protocol stays one; its words are made safe to show.
       expect(outcome).toBe("error -32000");
-      expect(text).not.toContain("\u001b");
+      expect(text).not.toMatch(/\p{Cc}/u);
       return `${outcome}: ${text.slice(0, 80)}`;
     },
     honest: honestCall("evil__error"),
@@ -232,7 +234,8 @@ const cases: Case[] = [
       const files = [`${it.dataDir}/master.key`, `${it.dataDir}/machine.key`, "/etc/shadow", `/proc/${process.pid}/environ`];
       const { text } = await it.call("evil__snoop", { hostile: true, files, ports: [it.inside.port, Number(new URL(it.url).port)] });
       const [started] = await it.entries("upstream-started");
-      const { by, because } = started?.data["containment"] as { by: string; because: string | null };
+      if (started === undefined) throw new Error("the ledger does not say how the upstream was started");
+      const { by, because } = started.data["containment"] as { by: string; because: string | null };
       // Where the machine contains nothing, that is what the ledger says.
       if (by === "nothing" || by === "node-permissions") return `NOT CONTAINED HERE, and the ledger says so: ${because ?? ""}`;
       expect(text).toBe("read 0, reached 0");
@@ -261,11 +264,12 @@ const cases: Case[] = [
       const tool =
         "kind: tool\nupstream: api\nname: getThing\neffect: read\nreversibility: reversible\nsensitivity: internal\nowner: ben\n";
       const { body } = await it.planFiles({ "upstreams/api.yaml": upstream, "tools/api.yaml": tool });
+      expect(it.inside.hits()).toBe(0);
       const said = [...(body.issues ?? []), ...(body.warnings ?? [])]
         .map(({ message }) => message)
-        .find((message) => message.includes("was not fetched"));
-      expect({ hits: it.inside.hits(), said }).toEqual({ hits: 0, said: expect.any(String) as string });
-      return `not fetched: ${(said ?? "").slice(0, 110)}`;
+        .find((message) => message.includes('"api"') || message.includes(it.inside.url));
+      expect(said).toBeDefined();
+      return (said ?? "").slice(0, 120);
     },
     honest: planned([plainTool("getThing")]),
   },
@@ -430,6 +434,6 @@ test.each(cases)("[CTL-18] hostile: $name", async ({ name, hostile, honest }) =>
 test("[CTL-18] every hostile case was stopped, every honest one let through, and the server is as it was", async () => {
   expect(rows.length).toBeGreaterThanOrEqual(30);
   expect(rows.filter(({ by, honest }) => by === "NOT STOPPED" || honest !== "passed")).toEqual([]);
-  const { status, body } = await world.control<{ ok: boolean }>("/v1/audit/verify");
+  const { status, body } = await world.control("/v1/audit/verify");
   expect({ status, body }).toMatchObject({ status: 200, body: { ok: true } });
 });

@@ -93,6 +93,8 @@ export type Answered = {
   text: string;
 };
 
+type PlanSaid = { issues?: { message: string }[]; warnings?: { message: string }[] };
+
 export type HostileWorld = Awaited<ReturnType<typeof openHostileWorld>>;
 
 /** A whole real server, with one upstream that is a program, one that is on the network, and an agent that may call both. */
@@ -111,19 +113,20 @@ export async function openHostileWorld() {
   const server = await startServer({ dataDir, registryDir, host: "127.0.0.1", port: 0, logLevel: "silent", databaseUrl: database.url });
   const machine = `Machine ${(await readFile(server.machineKeyFile, "utf8")).trim()}`;
 
-  async function control<Result>(path: string, body?: object): Promise<{ status: number; body: Result }> {
+  async function control(path: string, body?: object): Promise<{ status: number; body: unknown }> {
     const response = await fetch(`${server.url}${path}`, {
       method: body === undefined ? "GET" : "POST",
       headers: { authorization: machine, "content-type": "application/json" },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
-    return { status: response.status, body: (await response.json()) as Result };
+    return { status: response.status, body: await response.json() };
   }
 
+  const planOf = async (path: string, body: object) => (await control(path, body)) as { status: number; body: PlanSaid };
   const registry = files(evilFile, web.url);
   const applied = await control("/v1/registry/apply", { files: registry });
-  if (applied.status !== 200) throw new Error(JSON.stringify(applied.body));
-  const { body: secret } = await control<{ clientId: string; clientSecret: string }>("/v1/agents/probe/secrets", {});
+  if (applied.status !== 200) throw new Error(JSON.stringify(applied.body, null, 1).slice(0, 6_000));
+  const secret = (await control("/v1/agents/probe/secrets", {})).body as { clientId: string; clientSecret: string };
   const issued = await fetch(`${server.url}/oidc/token`, {
     method: "POST",
     headers: { authorization: `Basic ${Buffer.from(`${secret.clientId}:${secret.clientSecret}`).toString("base64")}` },
@@ -165,7 +168,7 @@ export async function openHostileWorld() {
       if (error !== undefined) return { outcome: `error ${error.code}`, text: error.message };
       const meta = (result?.["_meta"] as Record<string, { type: string; code?: string }> | undefined)?.["remit/outcome"];
       const text = (result?.["content"] as { text?: string }[] | undefined)?.map((block) => block.text ?? "").join("\n") ?? "";
-      return { outcome: meta === undefined ? "succeeded" : `${meta.code ?? meta.type}`, text };
+      return { outcome: meta === undefined ? "succeeded" : (meta.code ?? meta.type), text };
     },
     /** Sends bytes as they are, and gives what comes back until the server closes or says enough. */
     async raw(bytes: string, closed = false): Promise<string> {
@@ -192,12 +195,12 @@ export async function openHostileWorld() {
           .map((name) => toolDocument("more", JSON.stringify(name)))
           .join("---\n"),
       };
-      return await control<{ issues?: { message: string }[]; warnings?: { message: string }[] }>("/v1/registry/plan", {
+      return await planOf("/v1/registry/plan", {
         files: { ...registry, ...more },
       });
     },
     planFiles: (more: Record<string, string>) =>
-      control<{ issues?: { message: string }[]; warnings?: { message: string }[] }>("/v1/registry/plan", {
+      planOf("/v1/registry/plan", {
         files: { ...registry, ...more },
       }),
     entries: async (type: string) =>
