@@ -43,7 +43,7 @@ afterAll(async () => {
 });
 
 describe.each(machines)("by $by", (machine) => {
-  test("[CTL-20][SAF-10] a contained program reaches what is declared and nothing else, whatever it tries", async () => {
+  test("[CTL-20][CTL-22] a contained program reaches what is declared and nothing else, whatever it tries", async () => {
     const ssh = join(homedir(), ".ssh");
     const attempts = {
       read: [

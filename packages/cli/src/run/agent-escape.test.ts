@@ -69,7 +69,7 @@ function linesOf(out: string): Record<string, unknown>[] {
     .map((line) => JSON.parse(line) as Record<string, unknown>);
 }
 
-test("[CTL-20][SAF-10] an agent that tries to get around the gateway gets nowhere: no other network, no keys, no home, no other process", async ({
+test("[CTL-20][CTL-22] an agent that tries to get around the gateway gets nowhere: no other network, no keys, no home, no other process", async ({
   skip,
 }) => {
   if (machine.by === null) skip(`this machine contains nothing: ${machine.why}`);

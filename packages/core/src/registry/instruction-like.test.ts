@@ -43,10 +43,10 @@ const honest = [
   "Ticket number, for example BIL-1001. The operating system: linux, darwin or win32.",
 ];
 
-test.each(poisoned)("[CTL-18][SAF-11] caught: %s", (text) => {
+test.each(poisoned)("[CTL-18] caught: %s", (text) => {
   expect(instructionLike(text)).not.toBeNull();
 });
 
-test.each(honest)("[CTL-18][SAF-11] let through: %s", (text) => {
+test.each(honest)("[CTL-18] let through: %s", (text) => {
   expect(instructionLike(text)).toBeNull();
 });

@@ -19,7 +19,7 @@ test("[CTL-20] an upstream is contained by default, works as before, and says by
   expect(started).toEqual([containment]);
 });
 
-test("[CTL-20][SAF-10] one that does not connect is started once an attempt, and told by what it is contained", async () => {
+test("[CTL-20][CTL-22] one that does not connect is started once an attempt, and told by what it is contained", async () => {
   const started: Containment[] = [];
   const spec = upstreamSpecSchema.parse({
     kind: "upstream",
