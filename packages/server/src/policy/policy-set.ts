@@ -143,7 +143,14 @@ export function createPolicySet(deps: {
     if (direct !== null && part.asked > checkedFirst && part.asked % checkEvery !== 0) return direct;
     const now = evaluator.evaluate(part.set, { principal, action, resource, context, entities: slice.entities });
     // Should they ever disagree, Cedar is right, and is asked everything from now on.
-    if (direct !== null && JSON.stringify(direct) !== JSON.stringify(now)) part.direct = false;
+    if (direct !== null && JSON.stringify(direct) !== JSON.stringify(now)) {
+      part.direct = false;
+      const places = part.policies.map(({ file, line }) => `${file}:${line}`).join(", ");
+      process.emitWarning(
+        `Cedar answers otherwise than was evaluated directly; it alone decides from now on about: ${places}`,
+        "PolicyWarning",
+      );
+    }
     if (text.length <= maxRememberedLength) remembered.set(key, now);
     return now;
   }
