@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
-import { mkdir, readFile, rename, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { RemitError } from "@remit/contract";
 import { z } from "zod";
 import { configDir } from "../context/context-store.ts";
@@ -12,6 +12,8 @@ export type AgentAccess = {
   mcpUrl: string;
   /** A token that is good for a while yet. @throws RemitError `unauthenticated` | `server-unavailable` */
   token(): Promise<string>;
+  /** Forgets a token that is refused: an agent's tokens end when what it is changes, and the next one is of what it is now. */
+  forget(): Promise<void>;
 };
 
 /** What `remit agents secret new <agent> --json` prints. */
@@ -35,12 +37,16 @@ const timeoutMs = 10_000;
  * file of credentials, as `remit agents secret new <agent> --json` prints them.
  * @throws RemitError `invalid-request` | `invalid-configuration`
  */
-export async function agentAccess(around: Pick<Surroundings, "env" | "cwd">, file: string | undefined): Promise<AgentAccess> {
-  const { REMIT_MCP_URL: mcpUrl, REMIT_TOKEN_FILE: tokenFile, REMIT_TOKEN: token, REMIT_CREDENTIALS: named } = around.env;
-  if (file === undefined && mcpUrl !== undefined && (tokenFile ?? token) !== undefined) {
-    return { mcpUrl, token: async () => (tokenFile === undefined ? (token ?? "") : (await readFile(tokenFile, "utf8")).trim()) };
+export async function agentAccess(around: Pick<Surroundings, "env" | "cwd">, named: string | undefined): Promise<AgentAccess> {
+  const { REMIT_MCP_URL: mcpUrl, REMIT_TOKEN_FILE: tokenFile, REMIT_TOKEN: token, REMIT_CREDENTIALS: usual } = around.env;
+  if (named === undefined && mcpUrl !== undefined && (tokenFile ?? token) !== undefined) {
+    return {
+      mcpUrl,
+      token: async () => (tokenFile === undefined ? (token ?? "") : (await readFile(tokenFile, "utf8")).trim()),
+      forget: async () => undefined,
+    };
   }
-  const from = file ?? named;
+  const from = named ?? usual;
   if (from === undefined) {
     throw new RemitError(
       "invalid-request",
@@ -48,7 +54,8 @@ export async function agentAccess(around: Pick<Surroundings, "env" | "cwd">, fil
     );
   }
   const credentials = await readCredentials(from);
-  return { mcpUrl: credentials.resource, token: () => keptToken(around, credentials) };
+  const file = join(await configDir(around), "agent-tokens", createHash("sha256").update(JSON.stringify(credentials)).digest("hex"));
+  return { mcpUrl: credentials.resource, token: () => keptToken(file, credentials), forget: () => rm(file, { force: true }) };
 }
 
 async function readCredentials(file: string): Promise<Credentials> {
@@ -68,13 +75,11 @@ async function readCredentials(file: string): Promise<Credentials> {
 }
 
 /** A hook is a new process for every call: without this each would ask for a token of its own. */
-async function keptToken(around: Pick<Surroundings, "env" | "cwd">, credentials: Credentials): Promise<string> {
-  const folder = join(await configDir(around), "agent-tokens");
-  const file = join(folder, createHash("sha256").update(JSON.stringify(credentials)).digest("hex"));
+async function keptToken(file: string, credentials: Credentials): Promise<string> {
   const kept = keptSchema.safeParse(parseJson(await readFile(file, "utf8").catch(() => "")));
   if (kept.success && kept.data.endsAt - marginMs > Date.now()) return kept.data.token;
   const { access_token: token, expires_in: seconds } = await fetchToken(credentials);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   const fresh = `${file}.${process.pid}`;
   await writeFile(fresh, JSON.stringify({ token, endsAt: Date.now() + seconds * 1_000 }), { mode: 0o600 });
   await rename(fresh, file);

@@ -32,6 +32,16 @@ export type ToolCall = { upstream: string; tool: string; arguments: JsonObject; 
 
 /** Calls a tool of one upstream through the gateway. @throws RemitError where no outcome is known. */
 export async function callTool(access: AgentAccess, call: ToolCall): Promise<CallOutcome> {
+  try {
+    return await callOnce(access, call);
+  } catch (error) {
+    if (!RemitError.is(error) || error.code !== "unauthenticated") throw error;
+    await access.forget();
+    return await callOnce(access, call);
+  }
+}
+
+async function callOnce(access: AgentAccess, call: ToolCall): Promise<CallOutcome> {
   const meta = {
     "io.modelcontextprotocol/protocolVersion": version,
     "io.modelcontextprotocol/clientInfo": { name: "remit-hook", version: "0.1.0" },
@@ -66,11 +76,11 @@ export async function callTool(access: AgentAccess, call: ToolCall): Promise<Cal
   } catch (error) {
     throw new RemitError("server-unavailable", `Remit cannot be reached at ${new URL(access.mcpUrl).origin}.`, { cause: error });
   }
+  if (status === 401) throw new RemitError("unauthenticated", "Remit does not take the agent's token.");
   const parsed = answerSchema.safeParse(parseJson(text));
   if (!parsed.success) throw new RemitError("server-unavailable", `Remit answered ${status} with something that is not understood.`);
   const { result, error } = parsed.data;
   if (error !== undefined) {
-    if (status === 401) throw new RemitError("unauthenticated", error.message);
     return { type: "denied", code: error.data?.code ?? "invalid-request", reason: error.data?.reason ?? error.message };
   }
   const outcome = result?._meta["remit/outcome"];

@@ -240,6 +240,14 @@ describe("Cursor", () => {
   });
 });
 
+test("a token that ended because its agent has changed is replaced, not shown again", async () => {
+  expect(await claude("Bash", { command: "npm test" })).toMatchObject({ decision: "allow" });
+  const file = join(served.folder, "registry/agents/coder.yaml");
+  await writeFile(file, (await readFile(file, "utf8")).replace("Writes the code", "Writes all of the code"));
+  expect((await served.remit(["apply", "registry", "--yes", "--context", "ada"])).exit).toBe(0);
+  expect(await claude("Bash", { command: "npm test" })).toMatchObject({ decision: "allow" });
+});
+
 test("what was decided is on the record, with what was known of the call", async () => {
   const { out } = await served.remit(["audit", "query", "--type", "action-denied", "--context", "ada", "--json"]);
   expect(out).toContain("coding__shell.run");

@@ -1,3 +1,5 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Client } from "@modelcontextprotocol/client";
 import { StdioClientTransport } from "@modelcontextprotocol/client/stdio";
@@ -68,6 +70,12 @@ test("[CTL-39][RUN-28] a client of the first SDK that speaks only stdio is serve
     _meta: { "remit/action": expect.stringMatching(/^act_/) as string },
   });
   await expect(client.callTool({ name: "everything__get-env", arguments: {} })).rejects.toThrow("Unknown tool");
+  // Its token ends with what the agent was.
+  const file = join(served.folder, "registry/agents/desk.yaml");
+  await writeFile(file, (await readFile(file, "utf8")).replace("Sits in", "Is in"));
+  expect((await served.remit(["apply", "registry", "--yes", "--context", "ada"])).exit).toBe(0);
+  const again = await client.callTool({ name: "everything__echo", arguments: { message: "again" } });
+  expect(again).toMatchObject({ content: [{ type: "text", text: "Echo: again" }] });
   await client.close();
 });
 

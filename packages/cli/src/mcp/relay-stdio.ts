@@ -28,7 +28,9 @@ const drainMs = 5_000;
  * a message means is between the two, and only what HTTP needs in headers is taken from it.
  */
 export async function relayStdio({ url, access, stdin, stdout, say, signal }: RelayOptions): Promise<void> {
-  const transport = new StreamableHTTPClientTransport(new URL(url), { authProvider: { token: () => access.token() } });
+  const transport = new StreamableHTTPClientTransport(new URL(url), {
+    authProvider: { token: () => access.token(), onUnauthorized: () => access.forget() },
+  });
   const open = new Map<Id, { method: string; stateless: boolean; ending: AbortController }>();
   const schemas = new Map<string, JsonObject>();
   const idle: (() => void)[] = [];
