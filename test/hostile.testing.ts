@@ -45,6 +45,9 @@ const evilTools: Tool[] = [
 
 const webTools = ["bomb", "slow", "wrong", "redirect", "endless", "page", "fetch"];
 
+/** Tools whose call has to run out of time, so that it may not be long. The rest has the time that a busy machine takes. */
+const timed = new Set(["wrong_id", "other_id", "never", "slow"]);
+
 const toolDocument = (upstream: string, name: string) => `kind: tool
 upstream: ${upstream}
 name: ${name}
@@ -52,7 +55,7 @@ effect: read
 reversibility: reversible
 sensitivity: internal
 owner: ben
-timeoutMs: 1500
+timeoutMs: ${timed.has(name) ? 3_000 : 30_000}
 `;
 
 const stdio = (name: string, tools: string) => `kind: upstream
