@@ -10,13 +10,13 @@ export const wrappers: ReadonlyMap<string, Wrapper> = new Map([
   [
     "sudo",
     wrapper({
-      flags: "AbEHiKknPSs",
+      flags: "AbEHKknPS",
       values: "CDghpRrTtUu",
       longValues: ["user", "group", "chdir", "host", "prompt"],
-      longFlags: ["preserve-env", "login", "non-interactive"],
+      longFlags: ["preserve-env", "non-interactive"],
     }),
   ],
-  ["doas", wrapper({ flags: "Lns", values: "Cu" })],
+  ["doas", wrapper({ flags: "Ln", values: "Cu" })],
   ["env", wrapper({ flags: "i0v", values: "uC", longValues: ["unset", "chdir"], longFlags: ["ignore-environment"] })],
   ["nice", wrapper({ values: "n", longValues: ["adjustment"] })],
   ["ionice", wrapper({ flags: "t", values: "cnpPu", longValues: ["class", "classdata"] })],
@@ -37,7 +37,6 @@ export const wrappers: ReadonlyMap<string, Wrapper> = new Map([
   ["command", wrapper({ flags: "p" })],
   ["builtin", wrapper({})],
   ["exec", wrapper({ flags: "cl", values: "a" })],
-  ["watch", wrapper({ flags: "bcdegptx", values: "n", longValues: ["interval"], longFlags: ["differences", "color", "errexit"] })],
   ["strace", wrapper({ flags: "fqtTvyC", values: "eopsaE" })],
   [
     "flock",
@@ -100,6 +99,7 @@ export const interpreters: ReadonlyMap<string, RegExp> = new Map(
     gdb: /./,
     busybox: /./,
     parallel: /./,
+    watch: /./,
     at: /./,
     batch: /./,
     crontab: /./,
@@ -130,6 +130,9 @@ export const redefining: ReadonlySet<string> = new Set([
   "mapfile",
   "readarray",
   "coproc",
+  "fc",
+  "compgen",
+  "jobs",
 ]);
 
 /** Variables that make programs run something else than they are asked to. */
@@ -148,8 +151,5 @@ export const sayers: ReadonlySet<string> = new Set([
   "exit",
   "return",
   "sleep",
-  "wait",
-  "local",
-  "unset",
   "shift",
 ]);

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { forEachChild, parse } from "unbash";
 import type { Assignment, Command, Redirection, SyntaxNode, Word } from "unbash";
 import { interpreters, otherShells, redefining, sayers, shells, steeringVariable, wrappers } from "./command-wrappers.ts";
+import { hiddenEvaluation, hiddenInWords } from "./hidden-evaluation.ts";
 import { hostsOf } from "./hosts.ts";
 import { expandBraces, readWord } from "./shell-word.ts";
 import type { ShellWord } from "./shell-word.ts";
@@ -47,9 +48,8 @@ export function readCommand(source: string, { cwd, home }: { cwd: string; home: 
       unclear.add(`it cannot be parsed: ${node.errors[0]?.message ?? "an error"}`);
     const unread = (node.type === "CommandExpansion" || node.type === "ProcessSubstitution") && node.script === undefined;
     if (unread) unclear.add("a substitution in it cannot be parsed");
-    // An index in an expression may be a substitution, also inside of a variable.
-    if (node.type === "ArithmeticCommand" || node.type === "ArithmeticFor") unclear.add("it calculates with what may be more than numbers");
-    if (node.type === "ArithmeticExpansion" && !isSum(node.text)) unclear.add("it calculates with what may be more than numbers");
+    const hidden = hiddenEvaluation(node);
+    if (hidden !== null) unclear.add(hidden);
     if (node.type === "Coproc") unclear.add("it starts a coprocess");
     if (node.type === "Assignment") assignment(node);
     if (node.type === "Redirect" || node.type === "HereString") redirection(node);
@@ -128,13 +128,17 @@ export function readCommand(source: string, { cwd, home }: { cwd: string; home: 
     for (const one of rest) place(one);
     if (rest.some(({ exact }) => !exact) && !sayers.has(program)) unclear.add(`what ${program} is given is only known when it runs`);
 
+    // What is handed to another shell as one word is no name of a program.
+    if (/[\s;&|<>()$`=]/.test(program)) unclear.add("which program it runs is only known when it runs");
+    const hidden = hiddenInWords(program, rest);
+    if (hidden !== null) unclear.add(hidden);
     if (redefining.has(program)) unclear.add(`${program} changes what later words mean`);
     if (program === "cd" || program === "pushd")
       enter(
         rest.find(({ text }) => text === "-" || !text.startsWith("-")),
         program,
       );
-    if (program === "export" || program === "declare" || program === "typeset" || program === "readonly" || program === "env") {
+    if (program === "env") {
       for (const { text } of rest) {
         const name = /^([A-Za-z_][A-Za-z0-9_]*)=/.exec(text)?.[1];
         if (name !== undefined && steeringVariable.test(name)) unclear.add(`it sets ${name}, which steers other programs`);
@@ -148,6 +152,8 @@ export function readCommand(source: string, { cwd, home }: { cwd: string; home: 
       if (rest.every(({ exact }) => exact)) line(script, depth + 1);
       return;
     }
+    if (rest.some(({ text }) => /ProxyCommand|^--(?:checkpoint-action|to-command|use-compress-program|rsh|unzip-command)\b/i.test(text)))
+      unclear.add(`${program} is told to run another program`);
     if (program === "find") findActions(rest, depth);
     if (shells.has(program)) return shell(program, rest, depth, fed);
     if (otherShells.has(program)) return void unclear.add(`${program} speaks another language`);
@@ -180,7 +186,9 @@ export function readCommand(source: string, { cwd, home }: { cwd: string; home: 
       else unclear.add(`what ${program} -c runs is only known when it runs`);
       return;
     }
-    if (fed || rest.every(({ text }) => text.startsWith("-")) || flag !== -1) unclear.add(`${program} runs what it reads`);
+    // A file that is another name for its input.
+    const fromInput = rest.some(({ text }) => /^\/(?:dev|proc)\//.test(text));
+    if (fed || fromInput || rest.every(({ text }) => text.startsWith("-")) || flag !== -1) unclear.add(`${program} runs what it reads`);
   }
 
   function git(rest: readonly ShellWord[]): void {
@@ -190,6 +198,10 @@ export function readCommand(source: string, { cwd, home }: { cwd: string; home: 
         unclear.add(`git ${text.split("=")[0] ?? ""} may run other programs`);
     }
     const [subcommand, ...operands] = gitOperands(rest).map(({ text }) => text);
+    // Its transports, and these options of its subcommands, are command lines.
+    const runsItsOptions = ["rebase", "difftool", "grep", "clone", "fetch", "pull", "ls-remote"].includes(subcommand ?? "");
+    if (rest.some(({ text }) => text.startsWith("ext::") || (runsItsOptions && /^-[xOu]/.test(text))))
+      unclear.add(`git ${subcommand} may run other programs`);
     if (
       subcommand === "config" &&
       operands.some((text) => /^(alias|core|include|includeif|diff|merge|filter|credential|gpg|url|http|protocol)\b/i.test(text))
@@ -262,11 +274,6 @@ export function readCommand(source: string, { cwd, home }: { cwd: string; home: 
     folders: [...folders],
     unclear: [...unclear],
   };
-}
-
-/** Names, numbers and signs between them. Two words side by side are a command to some shells. */
-function isSum(text: string): boolean {
-  return /^\$\(\([\w\s$+\-*/%()<>=!&|^~?:,]*\)\)$/.test(text) && !/[\w)]\s+[\w($]/.test(text);
 }
 
 /** A program of the system by its name; any other by its path, or `./git` would pass for git. */
