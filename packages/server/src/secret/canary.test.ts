@@ -96,14 +96,18 @@ constraints: {}
 
   const ada = await world.person("ada");
   const call = await world.agent(ada);
+  await world.untilReady();
   const heard: string[] = [];
+  const called = [...stdioTools, ...forms.flatMap(() => httpTools), "whoami"];
   for (const name of stdioTools) heard.push(await call(`p-env__${name}`));
   for (const of of forms) for (const name of httpTools) heard.push(await call(`p-${of}__${name}`));
   heard.push(await call("p-oauth__whoami"));
   // They were shown the real thing, and what they said of it was heard, less the secret.
   for (const name of forms)
     expect(parrot.shown.join(" ")).toContain(name === "basic" ? Buffer.from(`remit:${canaries.basic}`).toString("base64") : canaries[name]);
-  expect(heard.filter((text) => text.includes("[redacted]")).length).toBeGreaterThan(10);
+  // All but those that refuse, garble or die repeat it.
+  for (const [index, text] of heard.entries())
+    if (!["die", "refuse", "garble"].includes(called[index] ?? "")) expect(text, called[index]).toContain("[redacted]");
   expect(heard.at(-1)).toContain("you came with Bearer [redacted]");
 
   await world.ask("/v1/secrets/rotate", { path: "parrot/bearer", value: canaries.rotated, overlap: "PT1H" });

@@ -150,6 +150,15 @@ export async function openCanaryWorld() {
         return (await ask("/mcp", { jsonrpc: "2.0", id: 1, method: "tools/call", params }, token)).text;
       };
     },
+    /** Resolves once every upstream answers: on a busy machine a program may still be starting when the registry is applied. */
+    async untilReady(): Promise<void> {
+      for (let turn = 0; turn < 300; turn += 1) {
+        const { items } = JSON.parse((await ask("/v1/upstreams")).text) as { items: { state: string }[] };
+        if (items.length > 0 && items.every(({ state }) => state === "ready")) return;
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+      throw new Error("the upstreams are not ready after 30 s");
+    },
     /** Every row of every table, as text. */
     async rows(): Promise<string[]> {
       const tables = await test.superuser.query<{ name: string }>(
