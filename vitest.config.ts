@@ -11,8 +11,10 @@ export default defineConfig({
       "test/**/*.test.ts",
     ],
     globalSetup: ["packages/server/src/database/test-cluster.ts"],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    // A machine that is busy takes its time; what is waited for is a state, and never a moment.
+    expect: { poll: { timeout: 30_000 } },
     pool: "forks",
     maxWorkers: 2,
   },

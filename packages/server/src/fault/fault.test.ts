@@ -8,13 +8,13 @@ const fault = (more: Partial<AddFault> & Pick<AddFault, "kind">): AddFault =>
 const outputSchema = { type: "object", properties: { id: { type: "string" }, subject: { type: "string" } }, required: ["id", "subject"] };
 const answer = { content: [{ type: "text", text: '{"id":"1","subject":"Hello"}' }], structuredContent: { id: "1", subject: "Hello" } };
 
-/** Reads tickets, within a short time. */
-function open(): Promise<TestActionPath> {
+/** Reads tickets; within a short time only where running out of it is what is tested. */
+function open({ timeoutMs = 30_000 }: { timeoutMs?: number } = {}): Promise<TestActionPath> {
   return openTestActionPath({
     tools: [
       {
         name: "tickets.read",
-        timeoutMs: 400,
+        timeoutMs,
         pin: {
           description: "Reads a ticket",
           inputSchema: { type: "object", properties: { id: { type: "string" } }, required: ["id"] },
@@ -37,7 +37,6 @@ describe("a fault that is injected", () => {
     await using remit = await open();
     remit.upstream.answer = () => answer;
     const kinds = [
-      ["timeout", { type: "failed", code: "upstream-timeout" }, 0],
       ["error", { type: "failed", code: "upstream-error" }, 0],
       ["partial", { type: "failed", code: "result-invalid" }, 1],
       ["schema-drift", { type: "failed", code: "result-invalid" }, 1],
@@ -59,6 +58,15 @@ describe("a fault that is injected", () => {
     expect((await outcomeOf(remit, after.actionId))?.data).not.toHaveProperty("injected");
     const entries = (await remit.entries()).map(({ type }) => type).filter((type) => type.startsWith("fault-"));
     expect(entries).toEqual(kinds.flatMap(() => ["fault-added", "fault-removed"]));
+  });
+
+  test("[SAF-10] timeout: the call runs out of its time, and nothing is sent", async () => {
+    await using remit = await open({ timeoutMs: 200 });
+    const added = await remit.injected.add(remit.person("ben"), fault({ kind: "timeout" }));
+    const outcome = await remit.act("tickets.read", { id: "1" });
+    expect(outcome).toMatchObject({ type: "failed", code: "upstream-timeout" });
+    expect(remit.upstream.calls).toHaveLength(0);
+    expect((await outcomeOf(remit, outcome.actionId))?.data["injected"]).toEqual([{ fault: added.id, kind: "timeout" }]);
   });
 
   test("[SAF-10] stale: a read answers what it answered first; what changes something is let through", async () => {

@@ -32,6 +32,9 @@ async function openClient(opened: Opened, capabilities: JsonObject, onElicit?: (
 /** A member of a result that is text. */
 const text = (result: JsonObject, member: string): string => JSON.parse(JSON.stringify(result[member] ?? "")) as string;
 
+/** The same but for one character. */
+const changedIn = (sealed: string): string => `${sealed.slice(0, 40)}${sealed[40] === "A" ? "B" : "A"}${sealed.slice(41)}`;
+
 const executions = (opened: Opened) => opened.remit.upstream.calls.length;
 
 describe("a client that opens addresses is asked for input", () => {
@@ -137,7 +140,7 @@ describe("the state of a call that waits", () => {
     const retry = (requestState: unknown, more: JsonObject = {}, token = "good") =>
       ask(opened, opensUrls, { ...call, requestState, inputResponses: accepted, ...more } as JsonObject, { token });
     const refused = { error: { code: -32602, message: expect.stringContaining("requestState") } };
-    const changed = `${state.slice(0, 40)}${state[40] === "A" ? "B" : "A"}${state.slice(41)}`;
+    const changed = changedIn(state);
     for (const forged of [changed, "", "x", 7, null, {}, state.slice(0, -2)]) expect((await retry(forged)).json).toMatchObject(refused);
     expect((await retry(state, {}, "other")).json).toMatchObject(refused);
     expect((await retry(state, { arguments: { ...mail, body: "other" } })).json).toMatchObject(refused);
@@ -254,7 +257,7 @@ describe("a client that follows tasks is given one", () => {
     for (const method of ["get", "update", "cancel"]) {
       for (const [id, token] of [
         [taskId, "other"],
-        [`${taskId.slice(0, -1)}A`, "good"],
+        [changedIn(taskId), "good"],
         ["786512e2-9e0d-44bd-8f29-789f320fe840", "good"],
         [state, "good"],
       ] as const) {

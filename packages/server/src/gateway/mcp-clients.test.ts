@@ -56,7 +56,7 @@ async function openRelay(specs: UpstreamSpec[]) {
   const { path } = scriptedPath(registry, async (attempt) => {
     const [upstream = "", tool = ""] = attempt.tool.split("__");
     if (attempt.idempotencyKey === "wait" || tool === "fail") return waiting;
-    const result = await fleet.call({ upstream, tool, arguments: attempt.arguments as never, timeoutMs: 10_000, signal: attempt.signal });
+    const result = await fleet.call({ upstream, tool, arguments: attempt.arguments as never, timeoutMs: 50_000, signal: attempt.signal });
     return { actionId, type: "succeeded", result };
   });
   const gateway = await openGateway(registry, path);

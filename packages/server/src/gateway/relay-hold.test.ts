@@ -24,7 +24,7 @@ test("[CTL-39] a call that waits for its client is resumed by exactly its own re
   for (const refused of [
     await retry({}, { authorization: "Bearer other" }),
     await retry({ arguments: { greeting: "Bye" } }),
-    await retry({ requestState: `${requestState.slice(0, -2)}AA` }),
+    await retry({ requestState: `${requestState.slice(0, 40)}${requestState[40] === "A" ? "B" : "A"}${requestState.slice(41)}` }),
     await retry({ requestState: "made up" }),
   ])
     expect(refused.json.error).toMatchObject({ code: -32602 });

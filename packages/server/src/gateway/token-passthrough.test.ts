@@ -30,7 +30,7 @@ test("[CTL-23] no upstream ever sees the caller's token, or any other of its hea
   const registry: Registry = { ...buildRegistry(), upstreams: new Map(specs.map((spec) => [spec.name, spec])), tools };
   const { path } = scriptedPath(registry, async (attempt) => {
     const [upstream = "", tool = ""] = attempt.tool.split("__");
-    const result = await fleet.call({ upstream, tool, arguments: attempt.arguments as never, timeoutMs: 10_000, signal: attempt.signal });
+    const result = await fleet.call({ upstream, tool, arguments: attempt.arguments as never, timeoutMs: 50_000, signal: attempt.signal });
     return { actionId, type: "succeeded", result };
   });
   await using gateway = await openGateway(registry, path, { callers: { verify: async () => testCaller } });

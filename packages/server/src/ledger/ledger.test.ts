@@ -123,7 +123,7 @@ test("a database that is away rejects what is recorded; once it is back the ledg
   await line.mend();
   // Connections that died while idle say so at their next use: each costs its caller a rejection, never a lost entry.
   const after = testEntry("action-failed", { actionId: testId("action") });
-  await vi.waitFor(() => ledger.record(after));
+  await vi.waitFor(() => ledger.record(after), { timeout: 30_000 });
   await test.sequencer.flushed();
   const sequenced = await test.database.query<{ entry_id: string }>("SELECT entry_id FROM ledger_leaf");
   expect(sequenced.map((row) => row.entry_id)).toEqual(expect.arrayContaining([before.id, after.id]));

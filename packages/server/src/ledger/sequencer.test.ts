@@ -97,7 +97,7 @@ test("[AUD-14] a sequencer that was stopped in the middle of a batch, and wakes 
   expect(await leavesOf(database)).toHaveLength(2);
 
   resumed.resolve();
-  await vi.waitFor(() => expect(wrote.length).toBeGreaterThan(0));
+  await vi.waitFor(() => expect(wrote.length).toBeGreaterThan(0), { timeout: 30_000 });
   expect(wrote[0]).toBe(false);
   await other.ledger.record(testEntry());
   await other.sequencer.flushed();
@@ -138,7 +138,7 @@ test.each(changes)("[AUD-14] a ledger is not continued when %s", async (_, sql) 
   const problems: unknown[] = [];
   const { ledger, sequencer } = startLedger(test.database, { ...quick, onProblem: (problem) => problems.push(problem) });
   await ledger.record(testEntry());
-  await vi.waitFor(() => expect(() => sequencer.check()).toThrow(/not continued.*remit audit verify/));
+  await vi.waitFor(() => expect(() => sequencer.check()).toThrow(/not continued.*remit audit verify/), { timeout: 30_000 });
   await expect(sequencer.flushed()).rejects.toMatchObject({ code: "ledger-unavailable" });
   expect(problems).toHaveLength(1);
   await sequencer.stop();
@@ -155,12 +155,12 @@ test("work that was lost, doubled or made up does not stop the ledger", async ()
   await database.query("INSERT INTO ledger_pending (entry_ids) VALUES (ARRAY[$1]), (ARRAY['ent_made_up'])", [sequenced?.id]);
   const problems: unknown[] = [];
   const { sequencer } = startLedger(database, { ...quick, onProblem: (problem) => problems.push(problem) });
-  await vi.waitFor(async () => expect(await leavesOf(database)).toHaveLength(3));
+  await vi.waitFor(async () => expect(await leavesOf(database)).toHaveLength(3), { timeout: 30_000 });
   // Made while it holds the lease: the batch fails as a whole, and is tried again without it.
   await database.query("INSERT INTO ledger_pending (entry_ids) VALUES (ARRAY[$1])", [sequenced?.id]);
   await test.ledger.record(testEntry());
-  await vi.waitFor(async () => expect(await leavesOf(database)).toHaveLength(4));
-  await vi.waitFor(() => sequencer.check());
+  await vi.waitFor(async () => expect(await leavesOf(database)).toHaveLength(4), { timeout: 30_000 });
+  await vi.waitFor(() => sequencer.check(), { timeout: 30_000 });
   await sequencer.flushed();
   await sequencer.stop();
   expect(problems.map(String)).toEqual([expect.stringMatching(/vanished/), expect.stringMatching(/duplicate key/)]);
@@ -187,7 +187,7 @@ test("[AUD-14] killed again and again under load: everything acknowledged is the
   }
   const last = startLedger(test.database, quick);
   await last.sequencer.flushed();
-  await vi.waitFor(async () => expect(await test.database.query("SELECT FROM ledger_pending")).toEqual([]));
+  await vi.waitFor(async () => expect(await test.database.query("SELECT FROM ledger_pending")).toEqual([]), { timeout: 30_000 });
   await last.sequencer.stop();
   const leaves = new Set(await leavesOf(test.database));
   expect(acknowledged.length).toBeGreaterThan(1_300);

@@ -77,7 +77,7 @@ test("[CTL-23] an upstream that asks for a client certificate is shown it, in th
     expect(server.callers).toEqual([]);
     await test.secrets.rotate({ path: "crm/cert", value: await pem("client"), overlap: "PT1H" }, "party:ada");
     expect(await fleet.offered("crm")).toMatchObject([{ name: "whoami" }]);
-    const call = { upstream: "crm", tool: "whoami", arguments: {}, timeoutMs: 10_000, signal: patient(), by: testBy() };
+    const call = { upstream: "crm", tool: "whoami", arguments: {}, timeoutMs: 50_000, signal: patient(), by: testBy() };
     expect(await fleet.call(call)).toMatchObject({ content: [{ text: "you are client" }] });
     expect(new Set(server.callers)).toEqual(new Set(["client"]));
   } finally {

@@ -24,7 +24,7 @@ function fleetOf(test: TestCredentials, upstream: string): UpstreamFleet & Async
   return { ...fleet, [Symbol.asyncDispose]: () => fleet.stop() };
 }
 
-const call = (upstream: string, by = testBy()) => ({ upstream, tool: "whoami", arguments: {}, timeoutMs: 10_000, signal: patient(), by });
+const call = (upstream: string, by = testBy()) => ({ upstream, tool: "whoami", arguments: {}, timeoutMs: 50_000, signal: patient(), by });
 
 async function connect(test: TestCredentials, upstream: string, person: string | null = null): Promise<void> {
   const { url } = await test.grants.begin({ upstream, credential: null, person, startedBy: "party:ada" });

@@ -142,4 +142,4 @@ export function requestOf(upstream: UpstreamSpec, by: RequestedBy | null = testB
 }
 
 /** A signal that no test should see aborted. */
-export const patient = (): AbortSignal => AbortSignal.timeout(20_000);
+export const patient = (): AbortSignal => AbortSignal.timeout(50_000);

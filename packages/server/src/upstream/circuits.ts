@@ -41,10 +41,14 @@ type Held = { environment: string; tool: string; circuit: Circuit };
 /** More than the tools of any upstream in all environments. */
 const maxCircuits = 20_000;
 
-export function createCircuits(options: { now: () => Date; onChange: (change: CircuitChange) => void }): Circuits {
+export function createCircuits(options: {
+  now: () => Date;
+  /** A clock that never jumps: one that does must not keep anything closed for a day. */
+  monotonicMs?: () => number;
+  onChange: (change: CircuitChange) => void;
+}): Circuits {
   const upstreams = new Map<string, Map<string, Held>>();
-  // A clock that jumps must not keep anything closed for a day.
-  const clock = (): number => performance.now();
+  const clock = options.monotonicMs ?? (() => performance.now());
   const dateOf = (at: number): Date => new Date(options.now().getTime() + Math.max(0, at - clock()));
 
   function heldBy(upstream: string, environment: string, tool: string): Held {

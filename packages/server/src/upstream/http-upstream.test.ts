@@ -158,9 +158,9 @@ describe("[CTL-21] HTTP upstreams that misbehave", () => {
       await using server = await resumable((_cursor, response) => stream(response, "retry: 10\n\n"));
       await using fleet = openFleet([httpSpec(server.url)]);
       await fleet.offered("up");
-      await expect(fleet.call({ ...callOf("up", "call"), timeoutMs: 800 })).rejects.toMatchObject({ code: "upstream-timeout" });
+      await expect(fleet.call({ ...callOf("up", "call"), timeoutMs: 2_500 })).rejects.toMatchObject({ code: "upstream-timeout" });
       expect(new Set(cursors)).toEqual(new Set(["one"]));
-      expect(cursors.length).toBeLessThan(9);
+      expect(cursors.length).toBeLessThan(26);
     });
 
     test("until the answer comes", async () => {

@@ -22,6 +22,8 @@ import type { OfferedTool, UpstreamCall, UpstreamNotice, Upstreams } from "./ups
 export type UpstreamsDeps = {
   logger: Logger;
   now: () => Date;
+  /** By which circuits count time. Default: this process's own, which never jumps. */
+  monotonicMs?: () => number;
   /** The root of the registry, which `cwd` of a stdio upstream is relative to. */
   rootDir: string;
   /** Default: this process's. */
@@ -93,6 +95,7 @@ export function createUpstreams(deps: UpstreamsDeps): UpstreamFleet {
   const circuitListeners: ((change: CircuitChange) => void)[] = [];
   const circuits = createCircuits({
     now: deps.now,
+    ...(deps.monotonicMs === undefined ? {} : { monotonicMs: deps.monotonicMs }),
     onChange(change) {
       deps.logger.warn(change, change.state === "open" ? "a tool keeps failing and is not called for now" : "a tool is called again");
       for (const listener of circuitListeners) listener(change);

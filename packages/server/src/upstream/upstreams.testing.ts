@@ -68,7 +68,7 @@ export function callOf(
   args: JsonObject = {},
   signal: UpstreamCall["signal"] = new AbortController().signal,
 ): UpstreamCall {
-  return { upstream, tool, arguments: args, timeoutMs: 20_000, signal };
+  return { upstream, tool, arguments: args, timeoutMs: 50_000, signal };
 }
 
 /** The text of a result's first item. */
