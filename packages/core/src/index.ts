@@ -1,5 +1,6 @@
 export * from "./canonical/canonical-json.ts";
 export * from "./decision/policy-request.ts";
+export * from "./decision/policy-request-of.ts";
 export * from "./decision/verdict.ts";
 export * from "./decision/what-is-missing.ts";
 export * from "./identity/agent-scopes.ts";

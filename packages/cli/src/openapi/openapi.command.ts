@@ -11,7 +11,7 @@ import { safeLine } from "../terminal/safe-text.ts";
 import { table } from "../terminal/table.ts";
 import { apiDrafts } from "./api-drafts.ts";
 
-type ImportOptions = { name: string; owner: string; baseUrl?: string; folder: string; only?: string[]; dryRun?: true };
+type ImportOptions = { name: string; owner: string; baseUrl?: string; registry: string; only?: string[]; dryRun?: true };
 
 export function defineOpenApi(command: Command, run: Run): void {
   command.description("make tools of an HTTP API that OpenAPI 3.0 or 3.1 describes");
@@ -21,7 +21,7 @@ export function defineOpenApi(command: Command, run: Run): void {
     .requiredOption("--name <upstream>", "what it is called in Remit")
     .requiredOption("--owner <name>", "the person or team that owns it")
     .option("--base-url <url>", "where it is called (default: the first server that the document names)")
-    .option("--folder <folder>", "the folder that has remit.yaml", ".")
+    .option("--registry <folder>", "the folder that has remit.yaml", ".")
     .option("--only <tool...>", "only these operations, by the names of their tools")
     .option("--dry-run", "print what would be written, and write nothing")
     .action((document: string, options: ImportOptions) => run((frame) => importApi(frame, document, options)));
@@ -35,7 +35,7 @@ export function defineOpenApi(command: Command, run: Run): void {
 async function importApi(frame: Frame, given: string, options: ImportOptions): Promise<number> {
   const name = upstreamNameSchema.safeParse(options.name);
   if (!name.success) throw new RemitError("invalid-request", `--name ${options.name}: ${name.error.issues[0]?.message ?? "is no name"}`);
-  const root = await registryRoot(resolve(frame.around.cwd, options.folder));
+  const root = await registryRoot(resolve(frame.around.cwd, options.registry));
   const isUrl = /^https?:/i.test(given);
   const file = isUrl ? null : resolve(frame.around.cwd, given);
   const { inspectApi } = await import("@remit/server");
@@ -82,7 +82,7 @@ async function importApi(frame: Frame, given: string, options: ImportOptions): P
   tellProblems(frame, api);
   if (unconfirmed.length > 0)
     frame.terminal.say(`next: look at every tool in tools/${options.name}.yaml that says unconfirmed, and delete that line`);
-  frame.terminal.say(`next: ${frame.hint(`plan ${options.folder}`)}`);
+  frame.terminal.say(`next: ${frame.hint(`plan ${options.registry}`)}`);
   return 0;
 }
 
@@ -106,7 +106,8 @@ function tellProblems(frame: Frame, api: ApiInspection): void {
 
 async function registryRoot(folder: string): Promise<string> {
   const found = await stat(join(folder, "remit.yaml")).catch(() => null);
-  if (found === null) throw new RemitError("not-found", `There is no remit.yaml in ${folder}; name the folder that has it with --folder.`);
+  if (found === null)
+    throw new RemitError("not-found", `There is no remit.yaml in ${folder}; name the folder that has it with --registry.`);
   return await realpath(folder);
 }
 

@@ -130,7 +130,7 @@ async function call(tool: string, args: object): Promise<Answer> {
 }
 
 test("[CTL-38] a description becomes files, and nothing of it is in force before somebody has confirmed what was guessed", async () => {
-  const imported = await remit("openapi", "import", "orders.json", "--name", "orders", "--owner", "platform", "--folder", "registry");
+  const imported = await remit("openapi", "import", "orders.json", "--name", "orders", "--owner", "platform", "--registry", "registry");
   expect(imported).toMatchObject({
     exit: 0,
     out: expect.stringContaining("orders__cancelOrder  write, to be confirmed  DELETE /orders/{id}") as string,
@@ -145,7 +145,7 @@ test("[CTL-38] a description becomes files, and nothing of it is in force before
   await writeFile(tools, (await readFile(tools, "utf8")).replaceAll("unconfirmed: true\n", ""));
   expect((await remit("apply", "registry", "--yes")).exit).toBe(0);
   // Imported again, what people have written stays.
-  await remit("openapi", "import", "orders.json", "--name", "orders", "--owner", "platform", "--folder", "registry");
+  await remit("openapi", "import", "orders.json", "--name", "orders", "--owner", "platform", "--registry", "registry");
   expect(await readFile(tools, "utf8")).not.toContain("unconfirmed");
 });
 
@@ -205,7 +205,7 @@ test("the example's description becomes the tools that its agent names", async (
     "orders",
     "--owner",
     "platform",
-    "--folder",
+    "--registry",
     example,
     "--dry-run",
   );

@@ -9,7 +9,7 @@ import {
   type JsonObject,
   RemitError,
 } from "@remit/contract";
-import { type Facts, type PolicyRequest, type Standing, drawFor, localTime, standing, tierDenial, withRunApproval } from "@remit/core";
+import { type Facts, type Standing, drawFor, localTime, policyRequestOf, standing, tierDenial, withRunApproval } from "@remit/core";
 import type { Continuation, Relay } from "../upstream/relay.ts";
 import type { ActionPath, Attempt, ListedTool } from "./action-path.ts";
 import type { Begin, Begun, Counted } from "./action.journal.ts";
@@ -62,32 +62,11 @@ export function createActionPath(deps: ActionDeps): RunningActionPath {
   const countedKeys = createCountedKeys();
 
   /** Tier and policy. The one function that decides, for a call (`input`) as for a listing (`input` null). */
-  function decide(
-    { agent, environment, tool }: Standing,
-    caller: Caller,
-    input: JsonObject | null,
-    facts: Facts,
-    approvals: string[],
-  ): Decision {
-    const request: PolicyRequest = {
-      agent: agent.name,
-      roles: agent.roles,
-      tier: agent.tier,
-      tool: tool.qualifiedName,
-      upstream: tool.spec.upstream,
-      effect: tool.spec.effect,
-      sensitivity: tool.spec.sensitivity,
-      reversibility: tool.spec.reversibility,
-      queue: caller.run?.queue ?? null,
-      environment: environment.name,
-      environmentType: environment.type,
-      workflow: caller.run?.workflow ?? null,
-      input,
-      facts,
-      approvals,
-    };
+  function decide(stand: Standing, caller: Caller, input: JsonObject | null, facts: Facts, approvals: string[]): Decision {
+    const request = policyRequestOf(stand, caller, input, facts, approvals);
+    const { tool } = stand;
     const registry = deps.registry.current();
-    const beyondTier = tierDenial({ ...request, agent: agent.name });
+    const beyondTier = tierDenial(request);
     if (beyondTier !== null) return beyondTier;
     if (input === null) {
       return deps.policy.couldAllow(registry, caller.policy, request)

@@ -1,7 +1,7 @@
 import type { Caller, Decision, Tier } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import type { PolicyRequest, Standing } from "@remit/core";
-import { localTime, standing } from "@remit/core";
+import { localTime, policyRequestOf, standing } from "@remit/core";
 import type { ActionDeps } from "./action-deps.ts";
 
 /**
@@ -12,7 +12,7 @@ export type DecisionsFor = (
   caller: Caller,
   tool: string,
   args: unknown,
-) => { stand: Extract<Standing, { type: "stands" }>; decide: (policy: string, tier: Tier) => Decision } | null;
+) => { stand: Standing; decide: (policy: string, tier: Tier) => Decision } | null;
 
 const nothingCounted = { runActions: 0, actionsThisMinute: 0, actionsToday: 0, amountToday: 0 };
 
@@ -21,31 +21,16 @@ export function createDecisionsFor(deps: Pick<ActionDeps, "registry" | "halts" |
     const registry = deps.registry.current();
     const stand = standing(registry, deps.halts.current(), caller, qualifiedName);
     if (stand.type === "deny") return null;
-    const { agent, environment, tool } = stand;
     const { weekday, hour, date } = localTime(deps.now(), registry.organisation.timeZone);
     let input: PolicyRequest["input"];
     try {
-      input = deps.normaliser.arguments(tool.pin, args).value;
+      input = deps.normaliser.arguments(stand.tool.pin, args).value;
     } catch (error) {
       if (RemitError.is(error)) return null;
       throw error;
     }
-    const request: Omit<PolicyRequest, "tier"> = {
-      agent: agent.name,
-      roles: agent.roles,
-      tool: tool.qualifiedName,
-      upstream: tool.spec.upstream,
-      effect: tool.spec.effect,
-      sensitivity: tool.spec.sensitivity,
-      reversibility: tool.spec.reversibility,
-      queue: caller.run?.queue ?? null,
-      environment: environment.name,
-      environmentType: environment.type,
-      workflow: caller.run?.workflow ?? null,
-      input,
-      facts: { weekday, hour, date, ...nothingCounted, runActionsLimit: caller.run?.maxActions ?? 0 },
-      approvals: [],
-    };
+    const facts = { weekday, hour, date, ...nothingCounted, runActionsLimit: caller.run?.maxActions ?? 0 };
+    const request = policyRequestOf(stand, caller, input, facts, []);
     return { stand, decide: (policy, tier) => deps.policy.decide(registry, policy, { ...request, tier }) };
   };
 }

@@ -6,6 +6,7 @@ import { createAddressRules } from "./outbound-address.ts";
 import type { AddressRules, CheckedAddress } from "./outbound-address.ts";
 import type { Outbound, OutboundRefusal, OutboundRequest, OutboundResult } from "./outbound.ts";
 import { readBody } from "./read-body.ts";
+import { orAbort } from "./or-abort.ts";
 
 export type OutboundOptions = {
   /** Ranges that are let through although they are not the Internet: `127.0.0.0/8` while developing, a company's own network. */
@@ -157,19 +158,6 @@ function answering(addresses: readonly CheckedAddress[]): LookupFunction {
 async function resolveBySystem(name: string): Promise<readonly CheckedAddress[]> {
   const found = await systemLookup(name, { all: true, order: "verbatim" });
   return found.map(({ address, family }) => ({ address, family: family === 6 ? 6 : 4 }));
-}
-
-/** The system's resolver cannot be called off; what it says too late is not heard. */
-async function orAbort<Value>(work: Promise<Value>, signal: AbortSignal): Promise<Value> {
-  const aborted = Promise.withResolvers<never>();
-  const abort = () => aborted.reject(signal.reason as Error);
-  if (signal.aborted) abort();
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await Promise.race([work, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }
 
 /** Null for what is not fetched: another scheme, credentials, a fragment (a redirect may have one; it says nothing to the server). */

@@ -18,6 +18,7 @@ import { present, together } from "./presented.ts";
 import type { Presented } from "./presented.ts";
 import type { SecretStore } from "./secret.store.ts";
 import type { Secrets } from "./secrets.ts";
+import { orAbort } from "../outbound/or-abort.ts";
 
 export type BrokerOptions = {
   database: Database;
@@ -393,16 +394,4 @@ function leasedEntry(row: StoredLease, request: LeaseRequest): NewEntry {
       expiresAt: row.expiresAt.toISOString(),
     },
   };
-}
-
-async function orAbort<Value>(work: Promise<Value>, signal: AbortSignal): Promise<Value> {
-  const aborted = Promise.withResolvers<never>();
-  const abort = () => aborted.reject(signal.reason as Error);
-  if (signal.aborted) abort();
-  signal.addEventListener("abort", abort, { once: true });
-  try {
-    return await Promise.race([work, aborted.promise]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }
