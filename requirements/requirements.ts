@@ -276,6 +276,13 @@ export const requirements: readonly Requirement[] = [
     level: "N",
   },
   {
+    id: "RUN-16",
+    capability: "Event-driven triggers and streams",
+    promise:
+      "Whatever happens can be followed: in order per run, at least once, with ids to recognise doubles by; and no consumer, however slow or dead, slows an action.",
+    level: "N",
+  },
+  {
     id: "RUN-17",
     capability: "Exactly-once / at-least-once semantics",
     promise:

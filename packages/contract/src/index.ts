@@ -30,3 +30,5 @@ export * from "./run/run.ts";
 export * from "./secret/credential.ts";
 export * from "./secret/secret.ts";
 export * from "./fault/fault.ts";
+export * from "./stream/event-catalogue.ts";
+export * from "./stream/streamed-event.ts";

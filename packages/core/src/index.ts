@@ -49,3 +49,4 @@ export * from "./openapi/operation.ts";
 export { readingOperations, readOperations } from "./openapi/read-operations.ts";
 export * from "./upstream/circuit.ts";
 export * from "./fault/fault.ts";
+export * from "./stream/streamed-event.ts";

@@ -82,6 +82,10 @@ import { createKnownSecrets } from "./secret/known-secrets.ts";
 import { leaseStore } from "./secret/lease.postgres.ts";
 import { secretStore } from "./secret/secret.postgres.ts";
 import { registerSecretRoutes } from "./secret/secret.routes.ts";
+import { createConnectionLimits } from "./stream/connection-limits.ts";
+import { createEventFeed } from "./stream/event-feed.ts";
+import { createEventLog } from "./stream/event-log.postgres.ts";
+import { registerEventRoutes } from "./stream/events.routes.ts";
 import { createTracing } from "./telemetry/otlp-tracing.ts";
 import { registerUpstreamRoutes } from "./upstream/upstreams.routes.ts";
 import { createUpstreams } from "./upstream/upstreams.service.ts";
@@ -370,6 +374,19 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       keys,
     });
     registerAuditRoutes(app, { audit });
+
+    // The way out of the ledger: whoever reads it takes no connection that an action needs, and holds nothing up.
+    const feed = createEventFeed({
+      log: createEventLog(database),
+      onAppended: ledger.onAppended,
+      onProblem: onError("events cannot be read"),
+    });
+    stops.push(() => feed.stop());
+    const streams = registerEventRoutes(app, {
+      feed,
+      limits: createConnectionLimits({ perPrincipal: 8, total: 256 }),
+      onProblem: onError("an event stream broke off"),
+    });
     const states = createRequestStates({ key: masterKey.derive("request-state"), now });
     const used = createUsedStates(database);
     const actions = createFollowedActions(deps);
@@ -419,6 +436,7 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       () => approvalClock.stop(),
       () => runClock.stop(),
       () => app.close(),
+      () => streams.stop(),
       // What is executing is stopped while its outcome can be recorded and its callers told.
       () => inFlight.close(),
     );

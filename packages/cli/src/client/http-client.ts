@@ -20,6 +20,8 @@ export type HttpClient = {
   url: string;
   /** @throws RemitError with the server's own code, or `server-unavailable`. */
   send<Schema extends z.ZodType>(request: Request<Schema>): Promise<z.infer<Schema>>;
+  /** Server-sent events, from after the one of this id on; for as long as the server and the signal let it. */
+  stream(path: string, lastEventId: string | null, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
   /** The answer as it is, for `remit api`. */
   raw(method: string, path: string, body?: string): Promise<{ status: number; type: string; text: string }>;
 };
@@ -67,6 +69,21 @@ export function createHttpClient(url: string, credential: Credential): HttpClien
         );
       }
       return parsed.data;
+    },
+    async stream(target, lastEventId, signal) {
+      const response = await fetch(`${base}${target}`, {
+        headers: {
+          accept: "text/event-stream",
+          ...(authorization === undefined ? {} : { authorization }),
+          ...(lastEventId === null ? {} : { "last-event-id": lastEventId }),
+        },
+        signal,
+        redirect: "error",
+      }).catch((error: unknown) => {
+        throw new RemitError("server-unavailable", `No server answers at ${base}${causeOf(error)}.`, { cause: error });
+      });
+      if (!response.ok || response.body === null) throw problemOf(response.status, parseJson(await response.text()));
+      return response.body;
     },
     raw: (method, target, body) => exchange(method, target, body, 60_000),
   };

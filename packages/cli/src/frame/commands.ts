@@ -108,6 +108,11 @@ export const commands: readonly Entry[] = [
     summary: "what happened, and the proof of it",
     load: async () => (await import("../audit/audit.command.ts")).defineAudit,
   },
+  {
+    name: "events",
+    summary: "what happens, as it happens",
+    load: async () => (await import("../stream/events.command.ts")).defineEvents,
+  },
   { name: "api", summary: "one request to the server, as it is", load: async () => (await import("../client/api.command.ts")).defineApi },
   {
     name: "completion",

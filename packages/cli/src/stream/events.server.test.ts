@@ -1,0 +1,87 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { openTestDatabase } from "@remit/server/testing";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { runCommandLine } from "../frame/program.ts";
+import { testSurroundings } from "../terminal/surroundings.testing.ts";
+import { serve } from "../up/serve.ts";
+import type { Serving } from "../up/serve.ts";
+import { readServerSentEvents } from "./read-events.ts";
+
+let folder: string;
+let database: Awaited<ReturnType<typeof openTestDatabase>>;
+let serving: Serving;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "remit-events-"));
+  database = await openTestDatabase();
+  serving = await serve({
+    dataDir: join(folder, ".remit"),
+    host: "127.0.0.1",
+    port: 0,
+    databaseUrl: database.url,
+    registryDir: folder,
+    logLevel: "silent",
+  });
+});
+afterAll(async () => {
+  await serving.stop();
+  await database[Symbol.asyncDispose]();
+  await rm(folder, { recursive: true });
+});
+
+function start(args: readonly string[]) {
+  const around = testSurroundings({ cwd: folder, env: { HOME: folder } });
+  return { around, exit: runCommandLine(args, around) };
+}
+
+async function remit(...args: string[]) {
+  const { around, exit } = start(args);
+  return { exit: await exit, out: around.out(), err: around.err() };
+}
+
+test("the newest events are told in words, and with --json as CloudEvents to a line", async () => {
+  await vi.waitFor(async () => expect((await remit("events", "tail")).out).toMatch(/^0 {2}\S+ {2}server-started {2}service:remit/), {
+    timeout: 30_000,
+  });
+  const { out, exit } = await remit("events", "tail", "--after", "-1", "--types", "server-*", "--json");
+  expect(exit).toBe(0);
+  expect(JSON.parse(out.split("\n")[0] ?? "")).toMatchObject({ specversion: "1.0", type: "dev.remit.server-started" });
+  expect(await remit("events", "tail", "--types", "halt-*")).toMatchObject({ exit: 0, out: "", err: "No events.\n" });
+});
+
+test("it follows until it is interrupted", async () => {
+  const { around, exit } = start(["events", "tail", "--follow", "--after", "-1", "--json"]);
+  await vi.waitFor(() => expect(around.out()).toContain("dev.remit.server-started"), { timeout: 30_000 });
+  // Somebody who is turned away leaves an entry.
+  await fetch(`${serving.url}/v1/halts`);
+  await vi.waitFor(() => expect(around.out()).toContain("dev.remit.access-refused"), { timeout: 30_000 });
+  around.interrupt();
+  expect(await exit).toBe(0);
+});
+
+test("what cannot get better ends it at once", async () => {
+  expect(await remit("events", "tail", "--follow", "--after", "99999")).toMatchObject({ exit: 1 });
+  const wrong = await remit("events", "tail", "--types", "approval-vanished");
+  expect(wrong.exit).toBe(2);
+  expect(wrong.err).toContain("remit events types");
+});
+
+test("the types are told without a server", async () => {
+  expect((await remit("events", "types")).out).toMatch(/dev\.remit\.approval-requested +People were asked to approve an action\./);
+});
+
+test.each<[string, string[], unknown[]]>([
+  ["an event", ["id: 4\ndata: {}\n\n"], [{ id: "4", event: "message", data: "{}" }]],
+  ["cut anywhere", ["i", "d: 4\nda", "ta: {", "}\n", "\n"], [{ id: "4", event: "message", data: "{}" }]],
+  ["a comment with an id", [": beat\nid: 9\n\n"], [{ id: "9", event: "message", data: null }]],
+  ["a named event", ["event: end\r\ndata: a\r\ndata: b\r\n\r\n"], [{ id: null, event: "end", data: "a\nb" }]],
+  ["one that is not whole", ["id: 4\ndata: {}\n"], []],
+])("reading %s", async (_name, chunks, expected) => {
+  const found = [];
+  const bytes = (async function* () {
+    for (const chunk of chunks) yield Buffer.from(chunk);
+  })();
+  for await (const event of readServerSentEvents(bytes)) found.push(event);
+  expect(found).toEqual(expected);
+});

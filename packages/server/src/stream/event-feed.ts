@@ -1,0 +1,81 @@
+import type { EventLog } from "./event-log.ts";
+import { createGate } from "./gate.ts";
+
+/**
+ * What every consumer of this server reads from. However many they are and however they behave, they ask the database for no more than two
+ * things at a time, and one of them looks for new entries on behalf of all: the rest of the connections belong to actions.
+ */
+export type EventFeed = EventLog & {
+  /** Until there is an entry at this place, or the signal ends it; at most this long. */
+  untilBeyond(place: number, signal: AbortSignal, ms: number): Promise<void>;
+  stop(): void;
+};
+
+export type EventFeedOptions = {
+  log: EventLog;
+  /** Subscribes to the hint that something was appended here. */
+  onAppended?: (listener: () => void) => void;
+  pollMs?: number;
+  onProblem?: (error: unknown) => void;
+};
+
+const maxStatements = 2;
+
+export function createEventFeed({ log, onAppended, pollMs = 250, onProblem = () => {} }: EventFeedOptions): EventFeed {
+  const gate = createGate(maxStatements);
+  const waiting = new Set<{ place: number; wake: () => void }>();
+  let timer: NodeJS.Timeout | null = null;
+  let looking = false;
+  let stopped = false;
+  let failed = false;
+
+  async function look(): Promise<void> {
+    timer = null;
+    if (looking || stopped || waiting.size === 0) return;
+    looking = true;
+    try {
+      const size = await gate(() => log.size());
+      for (const one of waiting) if (one.place < size) one.wake();
+      failed = false;
+    } catch (error) {
+      if (!failed) onProblem(error);
+      failed = true;
+    } finally {
+      looking = false;
+    }
+    schedule(pollMs);
+  }
+
+  /** Nobody waits: nobody looks. */
+  function schedule(ms: number): void {
+    if (stopped || waiting.size === 0) return;
+    timer ??= setTimeout(() => void look(), ms).unref();
+  }
+
+  // An append is hinted at before its checkpoint is signed: look soon, and then as often as always.
+  onAppended?.(() => schedule(Math.min(pollMs, 50)));
+
+  return {
+    size: () => gate(() => log.size()),
+    read: (from, filter, limit) => gate(() => log.read(from, filter, limit)),
+    newest: (filter, limit) => gate(() => log.newest(filter, limit)),
+    async untilBeyond(place, signal, ms) {
+      if (stopped || signal.aborted) return;
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const one = { place, wake: resolve };
+      const end = setTimeout(resolve, ms).unref();
+      signal.addEventListener("abort", resolve as () => void, { once: true });
+      waiting.add(one);
+      schedule(0);
+      await promise;
+      waiting.delete(one);
+      clearTimeout(end);
+      signal.removeEventListener("abort", resolve as () => void);
+    },
+    stop() {
+      stopped = true;
+      if (timer !== null) clearTimeout(timer);
+      for (const { wake } of waiting) wake();
+    },
+  };
+}

@@ -1,0 +1,4 @@
+import { writeFileSync } from "node:fs";
+import { eventTypesPage, renderEventTypes } from "./event-types-page.ts";
+
+writeFileSync(eventTypesPage, renderEventTypes());
