@@ -62,15 +62,16 @@ export function createEventFeed({ log, onAppended, pollMs = 250, onProblem = () 
     async untilBeyond(place, signal, ms) {
       if (stopped || signal.aborted) return;
       const { promise, resolve } = Promise.withResolvers<void>();
-      const one = { place, wake: resolve };
+      const wake = (): void => resolve();
+      const one = { place, wake };
       const end = setTimeout(resolve, ms).unref();
-      signal.addEventListener("abort", resolve as () => void, { once: true });
+      signal.addEventListener("abort", wake, { once: true });
       waiting.add(one);
       schedule(0);
       await promise;
       waiting.delete(one);
       clearTimeout(end);
-      signal.removeEventListener("abort", resolve as () => void);
+      signal.removeEventListener("abort", wake);
     },
     stop() {
       stopped = true;
