@@ -30,13 +30,30 @@ export function tileOf(node: TreeNode): { level: number; index: number; first: n
  * The path of a tile as C2SP tlog-tiles writes it: `tile/0/x001/234`, partial tiles end in `.p/<width>`.
  * @see https://c2sp.org/tlog-tiles
  */
-export function tilePath(tile: { level: number; index: number }, width: number = tileWidth): string {
+export function tilePath(tile: { level: number | "entries"; index: number }, width: number = tileWidth): string {
   let rest = tile.index;
   let path = String(rest % 1000).padStart(3, "0");
   for (rest = Math.floor(rest / 1000); rest > 0; rest = Math.floor(rest / 1000)) {
     path = `x${String(rest % 1000).padStart(3, "0")}/${path}`;
   }
   return `tile/${tile.level}/${path}${width === tileWidth ? "" : `.p/${width}`}`;
+}
+
+/** What a path of C2SP tlog-tiles asks for: a tile of hashes, or (`level` is "entries") a bundle of entries. */
+export type TileRequest = { level: number | "entries"; index: number; width: number };
+
+/** Reads what {@link tilePath} writes, and nothing else: one tile has one path. */
+export function parseTilePath(path: string): TileRequest | null {
+  const [, level = "", groups = "", width] =
+    /^tile\/(entries|0|[1-9][0-9]?)\/((?:x[0-9]{3}\/)*[0-9]{3})(?:\.p\/([1-9][0-9]{0,2}))?$/.exec(path) ?? [];
+  const index = Number(groups.replaceAll(/[x/]/g, ""));
+  const request = {
+    level: level === "entries" ? level : Number(level),
+    index,
+    width: width === undefined ? tileWidth : Number(width),
+  } as const;
+  if (groups === "" || !Number.isSafeInteger(index) || (width !== undefined && request.width >= tileWidth)) return null;
+  return request.level !== "entries" && request.level > 63 ? null : tilePath(request, request.width) === path ? request : null;
 }
 
 export function joinHashes(hashes: readonly Uint8Array[]): Uint8Array {

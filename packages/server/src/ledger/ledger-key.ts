@@ -1,13 +1,12 @@
-import { hash, sign, verify } from "node:crypto";
+import { sign } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import type { NoteSigner, NoteVerifier } from "@remit/core";
-import { noteKeyId, treeHash } from "@remit/core";
+import { noteKey, noteVerifier, treeHash } from "@remit/core";
 import type { KeyStore } from "../keys/key-store.ts";
+import { noteCrypto, rawPublicKey, sha256 } from "../keys/note-crypto.ts";
 
 /** What a ledger calls itself where nobody has said otherwise. */
 export const defaultOrigin = "remit.local/ledger";
-
-const sha256 = (bytes: Uint8Array): Buffer => hash("sha256", bytes, "buffer");
 
 /** RFC 6962 over SHA-256. */
 export const sha256Tree = treeHash(sha256);
@@ -22,10 +21,5 @@ export async function ledgerKey(keys: KeyStore, origin: string): Promise<{ signe
 
 /** All that a stranger needs to check the checkpoints of a ledger: its public key and its name. */
 export function ledgerVerifier(publicKey: KeyObject, origin: string): NoteVerifier {
-  const raw = publicKey.export({ type: "spki", format: "der" }).subarray(-32);
-  return {
-    name: origin,
-    keyId: noteKeyId(sha256, origin, raw),
-    verify: (text, signature) => verify(null, Buffer.from(text), publicKey, signature),
-  };
+  return noteVerifier(noteCrypto, noteKey(sha256, origin, "ed25519", rawPublicKey(publicKey)));
 }
