@@ -23,6 +23,7 @@ import { registerApprovalPages } from "./approval/approval.pages.ts";
 import { approvalStore } from "./approval/approval.postgres.ts";
 import { registerApprovalRoutes } from "./approval/approval.routes.ts";
 import { createApprovals } from "./approval/approval.service.ts";
+import { confirmedFirst } from "./control/confirmed-first.ts";
 import { createControlState } from "./control/control-state.postgres.ts";
 import { startServerInstance } from "./control/server-instance.postgres.ts";
 import { startDatabase } from "./database/start-database.ts";
@@ -108,7 +109,10 @@ export type ServerOptions = {
 };
 
 export type RunningServer = {
+  /** How others reach it. */
   url: string;
+  /** Where it listens: this server, and no other that shares its database. */
+  localUrl: string;
   machineKeyFile: string;
   /** The login that owns the database's schema, for what has a database of its own beside ours. */
   databaseOwnerUrl: string;
@@ -183,8 +187,15 @@ export async function startComposed(options: ServerOptions, replace: Replacement
     );
     const instance = await startServerInstance({ database, onError: onError("this server could not say that it is alive") });
     stops.push(() => instance.stop());
+    const notices = started.notices({
+      channel: "remit_control",
+      onNotice: () => void control.refresh().catch(() => undefined),
+      onError: onError("changes of the control state are not announced to this server; it finds them by looking"),
+    });
+    stops.push(() => notices.stop());
     const control = createControlState({
       database,
+      notices,
       monotonicMs: () => performance.now(),
       onError: onError("the control state could not be confirmed"),
     });
@@ -273,7 +284,8 @@ export async function startComposed(options: ServerOptions, replace: Replacement
 
     // The HTTP face is made before it listens, so that the address is known only afterwards; a free port has to be found first.
     const port = options.port === 0 ? await freePort(options.host) : options.port;
-    const publicUrl = new URL(options.publicUrl ?? `http://${options.host.includes(":") ? `[${options.host}]` : options.host}:${port}`);
+    const localUrl = new URL(`http://${reachableHost(options.host)}:${port}`);
+    const publicUrl = new URL(options.publicUrl ?? localUrl);
     const tokenKey = await keys.signingKey("tokens", "ES256");
     const identity = createIdentity({
       database,
@@ -399,7 +411,7 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       registry,
       upstreams,
       states,
-      callers: replace.callers?.(identity.callers) ?? identity.callers,
+      callers: confirmedFirst(replace.callers?.(identity.callers) ?? identity.callers, control),
       publicUrl,
       now,
       missing: createMissingForCall(decisionsFor),
@@ -447,11 +459,23 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       actor: "service:remit",
       data: { instance: instance.id, ...(replaced.length === 0 ? {} : { replaced }) },
     });
-    return { url: publicUrl.origin, machineKeyFile: join(dataDir, "machine.key"), databaseOwnerUrl: started.ownerUrl, stop };
+    return {
+      url: publicUrl.origin,
+      localUrl: localUrl.origin,
+      machineKeyFile: join(dataDir, "machine.key"),
+      databaseOwnerUrl: started.ownerUrl,
+      stop,
+    };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+/** As a part of an address. Who listens on every address is reached on loopback. */
+function reachableHost(host: string): string {
+  if (host === "0.0.0.0" || host === "::") return "127.0.0.1";
+  return host.includes(":") ? `[${host}]` : host;
 }
 
 function loadedOrNull(registry: ReturnType<typeof createRegistry>): ReturnType<ReturnType<typeof createRegistry>["loaded"]> | null {

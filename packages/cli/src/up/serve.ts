@@ -10,10 +10,12 @@ export type ServeOptions = {
   registryDir: string | null;
   logLevel: string;
   databaseUrl?: string;
+  /** How others reach it, where that is not the address it listens on. */
+  publicUrl?: string;
   environment?: Readonly<Record<string, string>>;
 };
 
-export type Serving = { url: string; machineKeyFile: string; stop(): Promise<void> };
+export type Serving = { url: string; localUrl: string; machineKeyFile: string; stop(): Promise<void> };
 
 /** Starts a server in this process and leaves a note of it in its data folder, so that commands find it. */
 export async function serve(options: ServeOptions): Promise<Serving> {
@@ -22,9 +24,10 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const { startServer } = await import("@remit/server");
   const { registryDir, ...rest } = options;
   const server = await startServer({ ...rest, ...(registryDir === null ? {} : { registryDir }) });
-  await writeServerNote(options.dataDir, { url: server.url, registryDir, pid: process.pid });
+  await writeServerNote(options.dataDir, { url: server.localUrl, registryDir, pid: process.pid });
   return {
     url: server.url,
+    localUrl: server.localUrl,
     machineKeyFile: server.machineKeyFile,
     async stop() {
       await removeServerNote(options.dataDir);

@@ -9,7 +9,15 @@ import type { Frame } from "../frame/frame.ts";
 import { chosenDataDir } from "./data-dir.ts";
 import { asked, serve } from "./serve.ts";
 
-type UpOptions = { dataDir?: string; host: string; port: string; registry?: string; as?: string; logLevel: string };
+type UpOptions = {
+  dataDir?: string;
+  host: string;
+  port: string;
+  publicUrl?: string;
+  registry?: string;
+  as?: string;
+  logLevel: string;
+};
 
 export function defineUp(command: Command, run: Run): void {
   command
@@ -17,6 +25,7 @@ export function defineUp(command: Command, run: Run): void {
     .option("--data-dir <folder>", "where its data is (default: REMIT_DATA_DIR, else .remit here)")
     .option("--host <address>", "listen on", "127.0.0.1")
     .option("--port <port>", "listen on; 0 takes a free one", "7447")
+    .option("--public-url <url>", "how others reach it, where a balancer or proxy stands before it (default: REMIT_PUBLIC_URL)")
     .option("--registry <folder>", "where upstreams' and workflows' relative folders start")
     .option("--as <party>", "print a one-time link for this person")
     .option("--log-level <level>", "error, warn, info, debug", "warn")
@@ -33,6 +42,7 @@ async function up(frame: Frame, options: UpOptions): Promise<void> {
     throw new RemitError("invalid-request", `"${options.as}" is no name of a party.`);
   }
   const databaseUrl = around.env["DATABASE_URL"];
+  const publicUrl = originOf(options.publicUrl ?? around.env["REMIT_PUBLIC_URL"]);
   const serving = await serve({
     dataDir: chosenDataDir(around, options.dataDir),
     host: options.host,
@@ -40,6 +50,7 @@ async function up(frame: Frame, options: UpOptions): Promise<void> {
     registryDir: options.registry === undefined ? null : resolve(around.cwd, options.registry),
     logLevel: options.logLevel,
     ...(databaseUrl === undefined || databaseUrl === "" ? {} : { databaseUrl }),
+    ...(publicUrl === null ? {} : { publicUrl }),
   });
   try {
     const link = options.as === undefined ? null : await makeLink(serving, options.as);
@@ -54,8 +65,16 @@ async function up(frame: Frame, options: UpOptions): Promise<void> {
   }
 }
 
-async function makeLink(serving: { url: string; machineKeyFile: string }, party: string): Promise<string> {
+/** Tokens name it as their audience, so it is the same on all servers that share a database. @throws RemitError `invalid-request` */
+function originOf(text: string | undefined): string | null {
+  if (text === undefined || text === "") return null;
+  const url = URL.parse(text);
+  if (url !== null && (url.protocol === "http:" || url.protocol === "https:") && url.href === `${url.origin}/`) return url.origin;
+  throw new RemitError("invalid-request", `--public-url is an address like https://remit.example, without a path, not "${text}".`);
+}
+
+async function makeLink(serving: { localUrl: string; machineKeyFile: string }, party: string): Promise<string> {
   const key = (await readFile(serving.machineKeyFile, "utf8")).trim();
-  const client = createHttpClient(serving.url, { type: "machine", key });
+  const client = createHttpClient(serving.localUrl, { type: "machine", key });
   return (await client.send({ method: "POST", path: "/v1/links", body: { party }, response: loginLinkSchema })).url;
 }

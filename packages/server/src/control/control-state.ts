@@ -15,6 +15,13 @@ export type ControlState = {
    * @throws RemitError `control-state-stale` when the copy was last confirmed too long ago.
    */
   epoch(): number;
+  /** Told of every confirmation, once the copy stands for this number. Nobody waits for what it does. */
+  onConfirmed(listener: (epoch: number) => Promise<void> | void): void;
+  /**
+   * Resolves while the copy is fresh; where it is not, waits some seconds for it to be confirmed.
+   * @throws RemitError `control-state-stale`
+   */
+  confirmed(): Promise<void>;
   /** Confirms the copy now, loading again what has changed. Called after a change of one's own, so that it is seen at once. */
   refresh(): Promise<void>;
 };

@@ -49,6 +49,9 @@ function openPool(url: string, max: number, options: readonly string[]): Pool {
     connectionString: url,
     max,
     connectionTimeoutMillis: 10_000,
+    // Longer than PostgreSQL's own limit below: whoever is not even told of that one talks to nobody any more.
+    query_timeout: 65_000,
+    keepAlive: true,
     idleTimeoutMillis: 30_000,
     application_name: "remit",
     options: [
@@ -98,9 +101,12 @@ async function inTransaction<Result>(pool: Pool, work: (transaction: Transaction
     return result;
   } catch (error) {
     // A connection that cannot even roll back is in an unknown state and is not given to anybody else.
-    await client.query("ROLLBACK").catch((rollback: unknown) => {
-      broken = rollback instanceof Error ? rollback : new Error(String(rollback));
-    });
+    if (RemitError.is(error) && error.code === "database-unavailable") broken = error;
+    else {
+      await client.query("ROLLBACK").catch((rollback: unknown) => {
+        broken = rollback instanceof Error ? rollback : new Error(String(rollback));
+      });
+    }
     throw error;
   } finally {
     client.release(broken);
@@ -112,8 +118,9 @@ async function run<Row extends QueryResultRow>(
   sql: Parameters<Queryable["query"]>[0],
   values: readonly unknown[] = [],
 ): Promise<Row[]> {
-  const query = typeof sql === "string" ? { text: sql } : sql;
-  const result = await translated(on.query<Row>({ ...query, values: [...values] }));
+  const { timeoutMs, ...query } = typeof sql === "string" ? { text: sql, timeoutMs: undefined } : sql;
+  const limit = timeoutMs === undefined ? {} : { query_timeout: timeoutMs };
+  const result = await translated(on.query<Row>({ ...query, ...limit, values: [...values] }));
   return result.rows;
 }
 
@@ -143,7 +150,7 @@ function isConnectionError(error: unknown): error is Error {
   if (error instanceof DatabaseError) return /^(08|28|3D000|53300|57P0)/.test(error.code ?? "");
   const { code } = error as NodeJS.ErrnoException;
   if (code !== undefined && /^E(CONN|PIPE|HOST|NET|TIMEDOUT|NOTFOUND|AI_AGAIN|NOENT|ACCES)/.test(code)) return true;
-  return /^(Connection terminated|timeout exc|timeout expired|Client has encountered a connection error|Cannot use a pool)/.test(
+  return /^(Connection terminated|Query read timeout|timeout exc|timeout expired|Client has encountered a connection error|Cannot use a pool)/.test(
     error.message,
   );
 }

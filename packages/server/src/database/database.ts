@@ -2,8 +2,14 @@ import type { QueryResultRow } from "pg";
 
 /** Something that runs SQL: the pool, or one transaction on it. */
 export type Queryable = {
-  /** Runs one statement. With `name`, the statement is prepared once per connection. */
-  query<Row extends QueryResultRow>(sql: string | { name: string; text: string }, values?: readonly unknown[]): Promise<Row[]>;
+  /**
+   * Runs one statement. With `name`, the statement is prepared once per connection. One that has no answer after `timeoutMs` fails, and
+   * its connection is given up; within a transaction that is not heeded.
+   */
+  query<Row extends QueryResultRow>(
+    sql: string | { name: string; text: string; timeoutMs?: number },
+    values?: readonly unknown[],
+  ): Promise<Row[]>;
 };
 
 /** An open transaction. A function that takes one changes state and leaves committing to its caller. */

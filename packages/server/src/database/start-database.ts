@@ -6,6 +6,8 @@ import { openDatabase } from "./database.postgres.ts";
 import { startEmbeddedPostgres } from "./embedded-postgres.ts";
 import type { Migrated } from "./migrate.ts";
 import { migrate } from "./migrate.ts";
+import type { Notices } from "./notices.ts";
+import { openNotices } from "./notices.postgres.ts";
 
 export type StartDatabaseOptions = {
   dataFolder: string;
@@ -21,6 +23,8 @@ export type StartedDatabase = Migrated & {
   database: Database;
   /** For what has a schema of its own beside ours. */
   ownerUrl: string;
+  /** What is announced by any server that shares this database. */
+  notices(on: { channel: string; onNotice: () => void; onError: (error: unknown) => void }): Notices;
   /** Null: it is somebody else's. */
   embedded: { version: string; adopted: boolean; cluster: string } | null;
   /** Closes the pool, and stops the PostgreSQL that is ours. */
@@ -43,7 +47,8 @@ async function startOwn({ dataFolder, poolSize, log }: StartDatabaseOptions): Pr
       await database.close();
       await postgres.stop();
     };
-    return { ...migrated, database, ownerUrl, embedded: { version, adopted, cluster }, stop };
+    const notices: StartedDatabase["notices"] = (on) => openNotices({ url: postgres.applicationUrl, ...on });
+    return { ...migrated, database, ownerUrl, notices, embedded: { version, adopted, cluster }, stop };
   } catch (error) {
     await postgres.stop();
     throw error;
@@ -55,7 +60,8 @@ async function useGiven({ dataFolder, ownerUrl, poolSize, log }: StartDatabaseOp
   const migrated = await whenUp(() => migrate({ url: ownerUrl ?? url }), log);
   await bindInstance(dataFolder, migrated.instance);
   const database = openDatabase({ url, ...(ownerUrl !== undefined && { role: null }), ...(poolSize && { poolSize }) });
-  return { ...migrated, database, ownerUrl: ownerUrl ?? url, embedded: null, stop: () => database.close() };
+  const notices: StartedDatabase["notices"] = (on) => openNotices({ url, ...on });
+  return { ...migrated, database, ownerUrl: ownerUrl ?? url, notices, embedded: null, stop: () => database.close() };
 }
 
 /** A database that is started together with us may be later than us by some seconds. */
