@@ -15,6 +15,7 @@ export * from "./identity/login.ts";
 export * from "./json/json.ts";
 export * from "./ledger/entry.ts";
 export * from "./ledger/event.ts";
+export * from "./ledger/proof.ts";
 export * from "./ledger/story.ts";
 export * from "./ledger/verdict.ts";
 export * from "./policy/policy-answer.ts";

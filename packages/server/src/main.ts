@@ -88,6 +88,9 @@ import { createEventFeed } from "./stream/event-feed.ts";
 import { createEventLog } from "./stream/event-log.postgres.ts";
 import { registerEventRoutes } from "./stream/events.routes.ts";
 import { createTracing } from "./telemetry/otlp-tracing.ts";
+import { createEntryBodies } from "./tlog/tlog.postgres.ts";
+import { registerTlogRoutes } from "./tlog/tlog.routes.ts";
+import { createTlog } from "./tlog/tlog.service.ts";
 import { registerUpstreamRoutes } from "./upstream/upstreams.routes.ts";
 import { createUpstreams } from "./upstream/upstreams.service.ts";
 
@@ -386,6 +389,13 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       keys,
     });
     registerAuditRoutes(app, { audit });
+    const tlog = createTlog({
+      tree,
+      entries: createEntryBodies(database),
+      store: createAuditStore(database),
+      notes: { whole: async ({ note }) => note, witnessed: async () => null },
+    });
+    registerTlogRoutes(app, { tlog });
 
     // The way out of the ledger: whoever reads it takes no connection that an action needs, and holds nothing up.
     const feed = createEventFeed({

@@ -9,6 +9,7 @@ import type { Run } from "../frame/command.ts";
 import type { Frame } from "../frame/frame.ts";
 import { safeJson } from "../terminal/safe-text.ts";
 import { table } from "../terminal/table.ts";
+import { defineProofs } from "./proof.command.ts";
 import { storyWords } from "./story-words.ts";
 import { trailersOf } from "./trailer-words.ts";
 import { verdictWords } from "./verdict-words.ts";
@@ -53,6 +54,8 @@ export function defineAudit(command: Command, run: Run): void {
     .option("--full", "whole arguments and results, also of a run with many actions")
     .action((id: string, options: { full?: true }) => run((frame) => showStory(frame, id, options)));
   example(show, "remit audit show run_0190…", "remit audit show act_0190… --full");
+
+  defineProofs(command, run);
 
   const trailers = command
     .command("trailers <id>")

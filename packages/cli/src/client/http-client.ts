@@ -22,6 +22,8 @@ export type HttpClient = {
   send<Schema extends z.ZodType>(request: Request<Schema>): Promise<z.infer<Schema>>;
   /** Server-sent events, from after the one of this id on; for as long as the server and the signal let it. */
   stream(path: string, lastEventId: string | null, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
+  /** What is a file, not JSON. @throws RemitError as {@link send} does. */
+  text(path: string): Promise<string>;
   /** The answer as it is, for `remit api`. */
   raw(method: string, path: string, body?: string): Promise<{ status: number; type: string; text: string }>;
 };
@@ -84,6 +86,11 @@ export function createHttpClient(url: string, credential: Credential): HttpClien
       });
       if (!response.ok || response.body === null) throw problemOf(response.status, parseJson(await response.text()));
       return response.body;
+    },
+    async text(path) {
+      const answer = await exchange("GET", path, undefined, 60_000);
+      if (answer.status >= 400) throw problemOf(answer.status, parseJson(answer.text));
+      return answer.text;
     },
     raw: (method, target, body) => exchange(method, target, body, 60_000),
   };

@@ -64,6 +64,11 @@ export function createTreeStore(database: Queryable): TreeStore {
       );
       return row === undefined ? null : checkpointOf(row);
     },
+    async at(size) {
+      const [row] = await database.query<CheckpointRow>("SELECT size, root, note, at FROM ledger_checkpoint WHERE size = $1", [size]);
+      return row === undefined ? null : checkpointOf(row);
+    },
+    hashes: hashesAt,
     async edge(size) {
       const edge: Uint8Array[][] = [];
       for (let level = 0; tileWidth ** level <= size; level += 1) {

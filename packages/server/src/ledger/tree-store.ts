@@ -8,6 +8,10 @@ export type TreeStore = {
   holding(seq: number): Promise<StoredCheckpoint | null>;
   /** For each tile level, the hashes of the tile that is not full at this size. */
   edge(size: number): Promise<Uint8Array[][]>;
+  /** The checkpoint of exactly this size; null where none was signed. */
+  at(size: number): Promise<StoredCheckpoint | null>;
+  /** Consecutive nodes of tree level `8 * level`, as tiles hold them, all of one tile. Fewer where the tree does not have them. */
+  hashes(level: number, from: number, count: number): Promise<Uint8Array[]>;
   /** The hashes of perfect subtrees, in the order asked for. */
   nodes(nodes: readonly TreeNode[]): Promise<Uint8Array[]>;
   /** Where an entry is; null while it is not sequenced. */
