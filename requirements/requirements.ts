@@ -406,6 +406,13 @@ export const requirements: readonly Requirement[] = [
     level: "N",
   },
   {
+    id: "OBS-03",
+    capability: "Metrics + log aggregation",
+    promise:
+      "Metrics in Prometheus' format; those that count actions are counted from the ledger, and names that anybody may make up are no labels.",
+    level: "I",
+  },
+  {
     id: "OBS-09",
     capability: "Health checks",
     promise: "The server says whether it lives and which of its parts is not ready, and nothing about its inside.",

@@ -1,6 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { qualifiedToolName, RemitError } from "@remit/contract";
+import { currentBuckets } from "@remit/core";
 import { startActionExecutor } from "./action/action-executor.ts";
 import type { ActionDeps } from "./action/action-deps.ts";
 import type { ActionJournal } from "./action/action.journal.ts";
@@ -91,6 +92,9 @@ import { createTracing } from "./telemetry/otlp-tracing.ts";
 import { createEntryBodies } from "./tlog/tlog.postgres.ts";
 import { registerTlogRoutes } from "./tlog/tlog.routes.ts";
 import { createTlog } from "./tlog/tlog.service.ts";
+import { startMetrics } from "./telemetry/start-metrics.ts";
+import { createStateFacts } from "./telemetry/state-facts.postgres.ts";
+import { createTallyStore } from "./telemetry/tally.postgres.ts";
 import { registerUpstreamRoutes } from "./upstream/upstreams.routes.ts";
 import { createUpstreams } from "./upstream/upstreams.service.ts";
 
@@ -428,6 +432,20 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       approvals: { answers, tasks },
     });
     control.onChange(async () => gateway.toolsChanged());
+
+    const metrics = await startMetrics(app, {
+      environment,
+      dataDir,
+      masterKey,
+      isLeading: () => sequencer.isLeading(),
+      controlAgeMs: () => control.ageMs(),
+      upstreams: () => upstreams.health(),
+      registry,
+      tally: createTallyStore(database),
+      state: createStateFacts(database, () => currentBuckets(now(), loadedOrNull(registry)?.registry.organisation.timeZone ?? "UTC")),
+      logger,
+    });
+    stops.push(() => metrics.stop());
 
     await control.start();
     const approvalClock = startApprovalClock({

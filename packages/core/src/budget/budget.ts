@@ -1,4 +1,5 @@
 import type { Obligation } from "@remit/contract";
+import { localTime } from "../calendar/calendar.ts";
 import type { LocalTime } from "../calendar/calendar.ts";
 
 /** One window of one budget: what was spent, and what is reserved by actions in flight. Counts or minor units; never fractions. */
@@ -26,6 +27,12 @@ export function bucket(per: Cap["per"], time: LocalTime): string {
     case "minute":
       return `${time.date}T${two(time.hour)}:${two(time.minute)}`;
   }
+}
+
+/** The parts that windows have in their keys which can be drawn on at this moment. */
+export function currentBuckets(now: Date, timeZone: string): string[] {
+  const time = localTime(now, timeZone);
+  return (["minute", "hour", "day"] as const).map((per) => bucket(per, time));
 }
 
 /**

@@ -16,6 +16,8 @@ const answerWithinMs = 1_500;
 const waitAtMostMs = 5_000;
 
 export type RunningControlState = ControlState & {
+  /** Since the copy was last confirmed; null: never yet. */
+  ageMs(): number | null;
   /** Loads everything for the first time, then keeps confirming. */
   start(): Promise<void>;
   stop(): Promise<void>;
@@ -128,6 +130,7 @@ export function createControlState(options: {
       }
       epoch();
     },
+    ageMs: () => (loaded === null ? null : options.monotonicMs() - loaded.confirmedAt),
     async start() {
       await refresh();
       poll();

@@ -31,6 +31,8 @@ export type Sequencer = {
   flushed(): Promise<void>;
   /** Whether the ledger can go on. @throws RemitError `ledger-unavailable`, saying why not. */
   check(): void;
+  /** Whether this server is the one that sequences, as far as it knows. */
+  isLeading(): boolean;
   /** Sequences what waits, gives the lease back and ends. */
   stop(): Promise<void>;
 };
@@ -129,6 +131,7 @@ export function startSequencer(options: SequencerOptions): Sequencer {
 
   return {
     check,
+    isLeading: () => lead !== null,
     async flushed() {
       const newest = await sequence.newest();
       if (newest === null) return;

@@ -1,0 +1,60 @@
+import { readFileSync } from "node:fs";
+import type { App } from "../http/http-app.ts";
+import type { MasterKey } from "../keys/master-key.ts";
+import type { Logger } from "../log/logger.ts";
+import type { RegistrySource } from "../registry/registry-source.ts";
+import type { UpstreamHealth } from "../upstream/upstreams.ts";
+import { createHttpMetrics } from "./http-metrics.ts";
+import { createLedgerMetrics } from "./ledger-metrics.ts";
+import { createMetrics } from "./metrics.ts";
+import type { Metrics } from "./metrics.ts";
+import { listenForMetrics, registerMetricsRoutes } from "./metrics.routes.ts";
+import { openMetricsToken } from "./metrics-token.ts";
+import { createServerMetrics } from "./server-metrics.ts";
+import { createStateMetrics } from "./state-metrics.ts";
+import type { StateFactsStore } from "./state-metrics.ts";
+import type { TallyStore } from "./tally-store.ts";
+
+export type StartMetricsOptions = {
+  environment: Readonly<Record<string, string | undefined>>;
+  dataDir: string;
+  masterKey: MasterKey;
+  isLeading: () => boolean;
+  controlAgeMs: () => number | null;
+  upstreams: () => UpstreamHealth[];
+  registry: RegistrySource;
+  tally: TallyStore;
+  state: StateFactsStore;
+  logger: Logger;
+};
+
+/** Metrics with all that every server tells, on the app and, where `REMIT_METRICS_ADDRESS` is set, on an address of their own. */
+export async function startMetrics(app: App, options: StartMetricsOptions): Promise<Metrics & { stop(): Promise<void> }> {
+  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
+  const metrics = createMetrics(options);
+  metrics.add(createLedgerMetrics({ store: options.tally, known: () => namesIn(options.registry) }));
+  metrics.add(createStateMetrics(options.state));
+  metrics.add(createServerMetrics({ ...options, version }));
+  metrics.add(createHttpMetrics(app));
+  registerMetricsRoutes(app, { metrics, token: await openMetricsToken(options.masterKey, options.dataDir) });
+  const address = options.environment["REMIT_METRICS_ADDRESS"] ?? "";
+  const listener = address === "" ? null : await listenForMetrics(address, metrics);
+  if (listener !== null) options.logger.info({ url: listener.url }, "metrics are told here to anybody who asks");
+  return {
+    ...metrics,
+    async stop() {
+      await listener?.stop();
+      metrics.stop();
+    },
+  };
+}
+
+/** Nothing is registered where the registry cannot be confirmed just now: then new names wait for a series. */
+function namesIn(registry: RegistrySource): Record<"agent" | "tool", ReadonlySet<string>> {
+  try {
+    const { agents, tools } = registry.current();
+    return { agent: new Set(agents.keys()), tool: new Set(tools.keys()) };
+  } catch {
+    return { agent: new Set(), tool: new Set() };
+  }
+}
