@@ -1,5 +1,7 @@
 export * from "./action/action.ts";
 export * from "./approval/approval.ts";
+export * from "./bundle/bundle.ts";
+export * from "./bundle/export-request.ts";
 export * from "./decision/decision.ts";
 export * from "./decision/missing.ts";
 export * from "./error/error.ts";

@@ -30,6 +30,9 @@ import { startServerInstance } from "./control/server-instance.postgres.ts";
 import { startDatabase } from "./database/start-database.ts";
 import { createApprovalAnswers } from "./gateway/approval-answer.ts";
 import { createApprovalTasks } from "./gateway/approval-tasks.ts";
+import { createExportStore } from "./export/export.postgres.ts";
+import { registerExportRoutes } from "./export/export.routes.ts";
+import { createExports } from "./export/export.service.ts";
 import { createFaultInjector } from "./fault/fault-injector.ts";
 import { faultStore } from "./fault/fault.postgres.ts";
 import { registerFaultRoutes } from "./fault/fault.routes.ts";
@@ -384,10 +387,11 @@ export async function startComposed(options: ServerOptions, replace: Replacement
     registerUpstreamRoutes(app, { upstreams });
     registerSecretRoutes(app, { ...credentials, registry });
     registerConnectRoutes(app, { grants: credentials.grants, publicUrl });
+    const rows = createLedgerRows(database);
     const audit = createAudit({
       store: createAuditStore(database),
       tree,
-      rows: createLedgerRows(database),
+      rows,
       payloads: ledger,
       payloadKeys,
       keys,
@@ -400,6 +404,8 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       notes: { whole: async ({ note }) => note, witnessed: async () => null },
     });
     registerTlogRoutes(app, { tlog });
+    const exports = createExports({ store: createExportStore(database), rows, tree, payloadKeys, keys, ledger, now, newId });
+    registerExportRoutes(app, { exports });
 
     // The way out of the ledger: whoever reads it takes no connection that an action needs, and holds nothing up.
     const feed = createEventFeed({

@@ -10,6 +10,7 @@ import type { Frame } from "../frame/frame.ts";
 import { safeJson } from "../terminal/safe-text.ts";
 import { table } from "../terminal/table.ts";
 import { defineProofs } from "./proof.command.ts";
+import { defineExport } from "./export.command.ts";
 import { storyWords } from "./story-words.ts";
 import { trailersOf } from "./trailer-words.ts";
 import { verdictWords } from "./verdict-words.ts";
@@ -68,6 +69,8 @@ export function defineAudit(command: Command, run: Run): void {
     .description("recompute the whole ledger from its rows; exits 1 and names the first wrong sequence number if it is not as signed")
     .action(() => run(verifyLedger));
   example(verify, "remit audit verify", "remit audit verify --json");
+
+  defineExport(command, run);
 }
 
 async function queryEntries(frame: Frame, { oldest, limit, cursor, ...filter }: QueryOptions): Promise<void> {

@@ -26,6 +26,8 @@ export type HttpClient = {
   text(path: string): Promise<string>;
   /** The answer as it is, for `remit api`. */
   raw(method: string, path: string, body?: string): Promise<{ status: number; type: string; text: string }>;
+  /** An answer that is too large to hold, piece by piece. @throws RemitError like `send`, also where it breaks off in the middle. */
+  download(method: string, path: string, body: unknown, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>>;
 };
 
 export function createHttpClient(url: string, credential: Credential): HttpClient {
@@ -33,16 +35,20 @@ export function createHttpClient(url: string, credential: Credential): HttpClien
   const authorization =
     credential.type === "session" ? `Bearer ${credential.token}` : credential.type === "machine" ? `Machine ${credential.key}` : undefined;
 
+  const headers = (body: string | undefined) => ({
+    accept: "application/json",
+    ...(authorization === undefined ? {} : { authorization }),
+    ...(body === undefined ? {} : { "content-type": "application/json" }),
+  });
+  const unreachable = (error: unknown) =>
+    new RemitError("server-unavailable", `No server answers at ${base}${causeOf(error)}.`, { cause: error });
+
   async function exchange(method: string, target: string, body: string | undefined, timeoutMs: number, signal?: AbortSignal) {
     const timeout = AbortSignal.timeout(timeoutMs);
     try {
       const response = await fetch(`${base}${target}`, {
         method,
-        headers: {
-          accept: "application/json",
-          ...(authorization === undefined ? {} : { authorization }),
-          ...(body === undefined ? {} : { "content-type": "application/json" }),
-        },
+        headers: headers(body),
         ...(body === undefined ? {} : { body }),
         signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
         // A session token must not follow a redirect to somewhere else.
@@ -53,7 +59,21 @@ export function createHttpClient(url: string, credential: Credential): HttpClien
       if (signal?.aborted === true) throw new RemitError("cancelled", "Interrupted.", { cause: error });
       if (timeout.aborted)
         throw new RemitError("server-unavailable", `${base} did not answer within ${timeoutMs / 1000} s.`, { cause: error });
-      throw new RemitError("server-unavailable", `No server answers at ${base}${causeOf(error)}.`, { cause: error });
+      throw unreachable(error);
+    }
+  }
+
+  async function open(method: string, target: string, body: string | undefined, signal: AbortSignal): Promise<Response> {
+    try {
+      return await fetch(`${base}${target}`, {
+        method,
+        headers: headers(body),
+        ...(body === undefined ? {} : { body }),
+        signal,
+        redirect: "error",
+      });
+    } catch (error) {
+      throw signal.aborted ? new RemitError("cancelled", "Interrupted.", { cause: error }) : unreachable(error);
     }
   }
 
@@ -93,7 +113,21 @@ export function createHttpClient(url: string, credential: Credential): HttpClien
       return answer.text;
     },
     raw: (method, target, body) => exchange(method, target, body, 60_000),
+    async download(method, target, body, signal) {
+      const response = await open(method, target, body === undefined ? undefined : JSON.stringify(body), signal);
+      if (response.status >= 400) throw problemOf(response.status, parseJson(await response.text()));
+      return piecesOf(response, base, signal);
+    },
   };
+}
+
+async function* piecesOf(response: Response, base: string, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+  try {
+    for await (const piece of response.body ?? []) yield piece;
+  } catch (error) {
+    if (signal.aborted) throw new RemitError("cancelled", "Interrupted.", { cause: error });
+    throw new RemitError("server-unavailable", `What ${base} was sending broke off${causeOf(error)}.`, { cause: error });
+  }
 }
 
 /** A path of which every part is encoded: an id from outside cannot reach another route. */

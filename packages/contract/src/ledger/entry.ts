@@ -59,6 +59,7 @@ export const entryTypes = [
   "link-refused",
   "session-ended",
   "access-refused",
+  "audit-exported",
   "circuit-opened",
   "circuit-closed",
   "fault-added",

@@ -58,6 +58,7 @@ export const entryMeanings: Readonly<Record<EntryType, string>> = {
   "link-refused": "A one-time login link was not accepted.",
   "session-ended": "A person's session ended.",
   "access-refused": "Somebody was turned away from the API.",
+  "audit-exported": "A range of the ledger was given out as a bundle, and to whom.",
   "circuit-opened": "A tool is no longer called, because it fails.",
   "circuit-closed": "A tool is called again.",
   "fault-added": "Somebody injected a fault on purpose.",

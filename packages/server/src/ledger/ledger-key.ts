@@ -1,7 +1,7 @@
-import { sign } from "node:crypto";
+import { createPublicKey, sign } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import type { NoteSigner, NoteVerifier } from "@remit/core";
-import { noteKey, noteVerifier, treeHash } from "@remit/core";
+import { formatNoteKey, noteKey, noteVerifier, treeHash } from "@remit/core";
 import type { KeyStore } from "../keys/key-store.ts";
 import { noteCrypto, rawPublicKey, sha256 } from "../keys/note-crypto.ts";
 
@@ -22,4 +22,12 @@ export async function ledgerKey(keys: KeyStore, origin: string): Promise<{ signe
 /** All that a stranger needs to check the checkpoints of a ledger: its public key and its name. */
 export function ledgerVerifier(publicKey: KeyObject, origin: string): NoteVerifier {
   return noteVerifier(noteCrypto, noteKey(sha256, origin, "ed25519", rawPublicKey(publicKey)));
+}
+
+/** The same as texts that are handed around (verifier key strings), of keys as they are stored. */
+export function verifierKeys(publicKeys: readonly Buffer[], origin: string): string[] {
+  return publicKeys.map((key) => {
+    const publicKey = createPublicKey({ key, format: "der", type: "spki" });
+    return formatNoteKey(noteKey(sha256, origin, "ed25519", rawPublicKey(publicKey)));
+  });
 }

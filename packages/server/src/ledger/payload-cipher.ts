@@ -28,8 +28,11 @@ export function sealPayload(key: KeyObject, place: PayloadPlace, value: JsonObje
   return { ciphertext, commitment: { commitment: saltedCommitment(salt, payload), sealed: hash("sha256", ciphertext, "hex") } };
 }
 
-/** The payload and what its commitment must be; null when this key did not seal this ciphertext for this place. */
-export function openPayload(key: KeyObject, place: PayloadPlace, ciphertext: Buffer): { value: JsonObject; commitment: string } | null {
+/** A payload, what its commitment must be, and the salt with which anybody can compute that. */
+export type OpenedPayload = { value: JsonObject; commitment: string; salt: Buffer };
+
+/** Null when this key did not seal this ciphertext for this place. */
+export function openPayload(key: KeyObject, place: PayloadPlace, ciphertext: Buffer): OpenedPayload | null {
   if (ciphertext.length < 1 + nonceLength + saltLength + tagLength || ciphertext[0] !== version) return null;
   const decipher = createDecipheriv("aes-256-gcm", key, ciphertext.subarray(1, 1 + nonceLength), { authTagLength: tagLength });
   decipher.setAAD(context(place)).setAuthTag(ciphertext.subarray(-tagLength));
@@ -37,7 +40,8 @@ export function openPayload(key: KeyObject, place: PayloadPlace, ciphertext: Buf
     const plain = Buffer.concat([decipher.update(ciphertext.subarray(1 + nonceLength, -tagLength)), decipher.final()]);
     const payload = plain.subarray(saltLength);
     const value = JSON.parse(payload.toString()) as JsonObject;
-    return { value, commitment: saltedCommitment(plain.subarray(0, saltLength), payload) };
+    const salt = plain.subarray(0, saltLength);
+    return { value, commitment: saltedCommitment(salt, payload), salt };
   } catch {
     return null;
   }

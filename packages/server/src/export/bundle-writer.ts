@@ -1,0 +1,123 @@
+import { bundleFiles, bundlePartName, rangePredicateType, statementPayloadType, statementType } from "@remit/contract";
+import type { BundleManifest, Json, PayloadForm } from "@remit/contract";
+import { canonicalJson, csvGap, csvHeader, csvRow, dssePreAuthentication } from "@remit/core";
+import type { NoteSigner } from "@remit/core";
+import { createArchive } from "./archive.ts";
+import type { Archive } from "./archive.ts";
+import type { BundleEntry } from "./bundle-pages.ts";
+import { bundleReadme } from "./bundle-readme.ts";
+
+/** What is known before the first entry is read. */
+export type BundlePlan = {
+  manifest: BundleManifest;
+  /** Signed notes, in order; the last one proves the range. */
+  checkpoints: string[];
+  /** The keys that sign checkpoints, as verifier key strings. */
+  keys: string[];
+};
+
+/** A part ends when it holds so much. */
+const partEntries = 20_000;
+const partBytes = 8 * 1024 * 1024;
+
+/** The pieces of a bundle as a tar archive. Memory is bounded by the size of a part. */
+export async function* writeBundle(plan: BundlePlan, pages: AsyncIterable<BundleEntry[]>, signer: NoteSigner): AsyncGenerator<Uint8Array> {
+  const { manifest, checkpoints, keys } = plan;
+  const archive = createArchive(new Date(manifest.exportedAt));
+  const lines = createLines(archive);
+  const payloads = createPayloads(archive, manifest.payloads);
+  yield* archive.file(bundleFiles.readme, [text(bundleReadme(manifest))]);
+  yield* archive.file(bundleFiles.keys, [text(keys.map((key) => `${key}\n`).join(""))]);
+  yield* archive.file(bundleFiles.checkpoints, [text(checkpoints.map((note) => `${canonicalJson({ note })}\n`).join(""))]);
+  for await (const page of pages) {
+    for (const entry of page) {
+      yield* lines.add(entry);
+      for (const payload of entry.payloads) yield* payloads.add(payload);
+    }
+  }
+  yield* lines.end();
+  yield* payloads.end();
+  yield* archive.file(bundleFiles.manifest, [text(`${canonicalJson(manifest)}\n`)]);
+  yield* archive.file(bundleFiles.statement, [text(`${canonicalJson(statement(archive, manifest, signer))}\n`)]);
+  yield archive.end();
+}
+
+/** Entries, their leaf hashes and their table, in parts that belong together. */
+function createLines(archive: Archive) {
+  let number = 0;
+  let bodies: Uint8Array[] = [];
+  let leaves: Uint8Array[] = [];
+  let table = csvHeader;
+  let bytes = 0;
+
+  function* end(): Generator<Uint8Array> {
+    if (leaves.length === 0) return;
+    number += 1;
+    yield* archive.file(bundlePartName("entries", number), bodies);
+    yield* archive.file(bundlePartName("leaves", number), [Buffer.concat(leaves)]);
+    yield* archive.file(bundlePartName("table", number), [text(table)]);
+    [bodies, leaves, table, bytes] = [[], [], "", 0];
+  }
+
+  return {
+    *add({ seq, body, event, leafHash }: BundleEntry): Generator<Uint8Array> {
+      bodies.push(body ?? text("null"), lineEnd);
+      leaves.push(leafHash);
+      table += event === null ? csvGap(seq) : csvRow(seq, event);
+      bytes += (body?.length ?? 0) + 1;
+      if (leaves.length >= partEntries || bytes >= partBytes) yield* end();
+    },
+    end,
+  };
+}
+
+function createPayloads(archive: Archive, form: PayloadForm) {
+  let number = 0;
+  let lines: Uint8Array[] = [];
+  let bytes = 0;
+
+  function* end(): Generator<Uint8Array> {
+    if (form === "none" || lines.length === 0) return;
+    number += 1;
+    yield* archive.file(bundlePartName("payloads", number), lines);
+    [lines, bytes] = [[], 0];
+  }
+
+  return {
+    *add(payload: Json): Generator<Uint8Array> {
+      const line = text(`${canonicalJson(payload)}\n`);
+      lines.push(line);
+      bytes += line.length;
+      if (bytes >= partBytes) yield* end();
+    },
+    end,
+  };
+}
+
+/** An in-toto statement about every other file, in a DSSE envelope signed with the ledger's key. */
+function statement(archive: Archive, manifest: BundleManifest, signer: NoteSigner): Json {
+  const { format, origin, population, exportedAt, exportedBy, payloads } = manifest;
+  const kinds = { format, origin, population, exportedAt, exportedBy, payloads };
+  const payload = canonicalJson({
+    _type: statementType,
+    subject: archive.files.map(({ name, sha256 }) => ({ name, digest: { sha256 } })),
+    predicateType: rangePredicateType,
+    predicate: kinds,
+  });
+  const signature = signer.sign(dssePreAuthentication(statementPayloadType, payload, (value) => Buffer.byteLength(value)));
+  return {
+    payloadType: statementPayloadType,
+    payload: Buffer.from(payload).toString("base64"),
+    signatures: [{ keyid: keyName(signer), sig: Buffer.from(signature).toString("base64") }],
+  };
+}
+
+function keyName({ name, keyId }: NoteSigner): string {
+  return `${name}+${Buffer.from(keyId).toString("hex")}`;
+}
+
+const lineEnd = Buffer.from("\n");
+
+function text(value: string): Buffer {
+  return Buffer.from(value);
+}
