@@ -27,6 +27,7 @@ export * from "./ledger/story.ts";
 export * from "./ledger/tile.ts";
 export * from "./ledger/tlog-proof.ts";
 export * from "./ledger/tree-hash.ts";
+export * from "./ledger/witness-decision.ts";
 export * from "./ledger/witness-policy.ts";
 export * from "./action/action-digest.ts";
 export * from "./approval/approval.ts";

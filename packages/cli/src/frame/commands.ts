@@ -113,6 +113,11 @@ export const commands: readonly Entry[] = [
     summary: "what happens, as it happens",
     load: async () => (await import("../stream/events.command.ts")).defineEvents,
   },
+  {
+    name: "witness",
+    summary: "watch somebody else's ledger, and sign that you saw it",
+    load: async () => (await import("../witness/witness.command.ts")).defineWitness,
+  },
   { name: "api", summary: "one request to the server, as it is", load: async () => (await import("../client/api.command.ts")).defineApi },
   {
     name: "completion",
