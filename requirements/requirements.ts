@@ -334,6 +334,13 @@ export const requirements: readonly Requirement[] = [
     level: "I",
   },
   {
+    id: "RUN-29",
+    capability: "Coordination failure under partitions",
+    promise:
+      "Servers share one truth: a paused, killed or cut-off one decides and orders nothing more, another takes over within seconds, and no entry, budget or action is lost or doubled.",
+    level: "N",
+  },
+  {
     id: "AUD-01",
     capability: "Every tool call logged with I/O, time, approver",
     promise: "Every attempt and its one outcome are entries in the ledger, with arguments, result, time and approver.",

@@ -5,7 +5,13 @@ import type { AddressInfo } from "node:net";
 import { once } from "node:events";
 
 /** One time that something happened at the upstream. */
-export type Effect = { key: string; tool: string; amount: number; at: number };
+export type Effect = {
+  key: string;
+  tool: string;
+  amount: number;
+  at: number;
+  /** Of the action that asked for it. */ trace: string | null;
+};
 
 /** A call that is being held open: when it came, and whether its sender went away before the answer. */
 export type HeldCall = { key: string; at: number; abandoned: boolean };
@@ -30,15 +36,19 @@ const tools = [
   { name: "hold", inputSchema: object({ key: { type: "string" } }, ["key"]) },
 ];
 
-type Request = { id?: number; method: string; params?: { name?: string; arguments?: { key?: string; amount?: number } } };
+type Request = {
+  id?: number;
+  method: string;
+  params?: { name?: string; arguments?: { key?: string; amount?: number }; _meta?: { traceparent?: string } };
+};
 
 /** @param file the log, a line an effect; each is on the disk before its call is answered. */
 export async function openEffects(file: string): Promise<Effects> {
   const log = openSync(file, "a");
   const held: (HeldCall & { release(): void })[] = [];
 
-  function perform(tool: string, { key = "", amount = 0 }: { key?: string; amount?: number }): void {
-    const effect: Effect = { key, tool, amount, at: Date.now() };
+  function perform(tool: string, { key = "", amount = 0 }: { key?: string; amount?: number }, traceparent: string | undefined): void {
+    const effect: Effect = { key, tool, amount, at: Date.now(), trace: traceparent?.split("-")[1] ?? null };
     writeSync(log, `${JSON.stringify(effect)}\n`);
     fsyncSync(log);
   }
@@ -52,9 +62,9 @@ export async function openEffects(file: string): Promise<Effects> {
     } else if (method === "tools/list") {
       send({ tools: tools.map((tool) => ({ ...tool, description: `Does ${tool.name}.` })) });
     } else if (method === "tools/call") {
-      const { name = "", arguments: given = {} } = params ?? {};
+      const { name = "", arguments: given = {}, _meta: meta } = params ?? {};
       const done = (): void => send({ content: [{ type: "text", text: `did ${given.key}` }] });
-      perform(name, given);
+      perform(name, given, meta?.traceparent);
       if (name !== "hold") return done();
       const call = { key: given.key ?? "", at: Date.now(), abandoned: false, release: done };
       held.push(call);

@@ -28,6 +28,8 @@ export type Replica = {
   /** Its line to the database, where one was asked for. */
   line: PausableLine | null;
   pid(): number | null;
+  /** It runs, and has said that it listens. */
+  listens(): boolean;
   /** Starts it, and waits until it listens. @throws where it ends before */
   start(): Promise<void>;
   /** SIGKILL. */
@@ -98,7 +100,7 @@ export async function openReplicas({ count, databaseUrl, lines = false, environm
   let turn = 0;
   /** Spreads what is asked over those that run. */
   function pick(): Replica {
-    const running = replicas.filter((replica) => replica.pid() !== null);
+    const running = replicas.filter((replica) => replica.listens());
     turn += 1;
     const next = running[turn % running.length] ?? replicas[0];
     if (next === undefined) throw new Error("there are no replicas");
@@ -241,6 +243,8 @@ async function createReplica(options: {
   const logFile = join(folder, `${name}.log`);
   const env = { PATH: process.env["PATH"] ?? "", HOME: folder, NO_COLOR: "1", ...options.env };
   let child: ChildProcess | null = null;
+  let listening: ChildProcess | null = null;
+  const pid = (): number | null => (child === null || child.exitCode !== null || child.signalCode !== null ? null : (child.pid ?? null));
 
   async function end(signal: NodeJS.Signals): Promise<number | null> {
     const ending = child;
@@ -257,7 +261,8 @@ async function createReplica(options: {
     dataDir,
     logFile,
     line,
-    pid: () => (child === null || child.exitCode !== null || child.signalCode !== null ? null : (child.pid ?? null)),
+    pid,
+    listens: () => pid() !== null && listening === child,
     async start() {
       const log = openSync(logFile, "a");
       const args = ["up", "--json", "--port", String(port), "--data-dir", dataDir, "--public-url", publicUrl, "--registry", folder];
@@ -267,6 +272,7 @@ async function createReplica(options: {
       if (started.stdout !== null) createInterface({ input: started.stdout }).once("line", () => ready.resolve());
       started.once("exit", (code, signal) => ready.reject(new Error(`${name} ended with ${code ?? signal}; see ${logFile}`)));
       await ready.promise;
+      listening = started;
     },
     async kill() {
       await end("SIGKILL");
@@ -282,7 +288,7 @@ export async function until<Value>(
   what: string,
   look: () => Promise<Value | null | false | undefined> | Value | null | false | undefined,
 ): Promise<Value> {
-  const deadline = Date.now() + 60_000;
+  const deadline = Date.now() + 120_000;
   for (;;) {
     const found = await look();
     if (found !== null && found !== undefined && found !== false) return found;

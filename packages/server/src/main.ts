@@ -1,4 +1,5 @@
 import { mkdir } from "node:fs/promises";
+import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { qualifiedToolName, RemitError } from "@remit/contract";
 import { currentBuckets } from "@remit/core";
@@ -183,9 +184,17 @@ export async function startComposed(options: ServerOptions, replace: Replacement
     const payloadKeys = createPayloadKeys({ database, masterKey });
     const ownLedger = createLedger({ database, payloadKeys });
     const ledger = replace.ledger?.(ownLedger) ?? ownLedger;
+    const instance = await startServerInstance({
+      database,
+      name: `${hostname()}:${options.port === 0 ? process.pid : options.port}`,
+      schema: started.schema,
+      onError: onError("this server could not say that it is alive"),
+    });
+    stops.push(() => instance.stop());
     const tree = createTreeStore(database);
     const sequencer = startSequencer({
       sequence: createSequenceStore(database),
+      holder: instance.id,
       tree,
       keys,
       onAppended: ledger.onAppended,
@@ -195,8 +204,6 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       () => sequencer.stop(),
       () => ledger.close(),
     );
-    const instance = await startServerInstance({ database, onError: onError("this server could not say that it is alive") });
-    stops.push(() => instance.stop());
     const notices = started.notices({
       channel: "remit_control",
       onNotice: () => void control.refresh().catch(() => undefined),
@@ -209,6 +216,7 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       monotonicMs: () => performance.now(),
       onError: onError("the control state could not be confirmed"),
     });
+    control.onConfirmed((epoch) => instance.applied(epoch));
     stops.push(() => control.stop());
     const tracing = await createTracing({ environment, logger });
     stops.push(() => tracing.stop());

@@ -13,6 +13,8 @@ export type SequencerOptions = {
   tree: TreeStore;
   keys: KeyStore;
   origin?: string;
+  /** Who holds the lease while this one does. */
+  holder?: string;
   /** Subscribes to the hint that there is something to do; without it, polling finds it. */
   onAppended?: (listener: () => void) => void;
   /** What went wrong, once each time that it begins. It goes on trying. */
@@ -44,9 +46,8 @@ type Lead = { epoch: string; tree: MerkleTree; signer: NoteSigner; renewedAt: nu
  * that checks its epoch. Every server runs one; those without the lease wait for it.
  */
 export function startSequencer(options: SequencerOptions): Sequencer {
-  const { sequence, tree: store, keys, origin = defaultOrigin, onProblem = () => {} } = options;
+  const { sequence, tree: store, keys, origin = defaultOrigin, holder = randomUUID(), onProblem = () => {} } = options;
   const { leaseMs = 5_000, mergeMs = 100, pollMs = 100, batchSize = 2_000 } = options;
-  const holder = randomUUID();
   let lead: Lead | null = null;
   let problem: unknown = null;
   const waker = createWaker();
