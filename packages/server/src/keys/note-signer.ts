@@ -21,10 +21,11 @@ export function localSigner(name: string, type: NoteKeyType, privateKey: KeyObje
  * must not leave a note that nobody can open.
  * @throws RemitError `ledger-unavailable`
  */
-export async function signLine({ key, sign }: Signer, text: string, timestamp: number): Promise<NoteSignature> {
+export async function signLine(signer: Signer, text: string, timestamp: number): Promise<NoteSignature> {
+  const { key } = signer;
   const message = signedMessage(key, text, timestamp);
   if (message === null) throw new RemitError("internal", "Only a checkpoint can be cosigned");
-  const bytes = await sign(message);
+  const bytes = await signer.sign(message);
   const signature = key.type === "ed25519" ? bytes : joinTimestamp(timestamp, bytes);
   if (!noteVerifier(noteCrypto, key).verify(text, signature)) {
     throw new RemitError(
