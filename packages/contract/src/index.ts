@@ -35,3 +35,4 @@ export * from "./secret/secret.ts";
 export * from "./fault/fault.ts";
 export * from "./stream/event-catalogue.ts";
 export * from "./stream/streamed-event.ts";
+export * from "./stream/webhook.ts";

@@ -91,6 +91,13 @@ import { registerSecretRoutes } from "./secret/secret.routes.ts";
 import { createConnectionLimits } from "./stream/connection-limits.ts";
 import { createEventFeed } from "./stream/event-feed.ts";
 import { createEventLog } from "./stream/event-log.postgres.ts";
+import { gatedDatabase } from "./stream/gate.ts";
+import { createRetrySchedule } from "./stream/retry-schedule.ts";
+import { startWebhookDeliverer } from "./stream/webhook-deliverer.ts";
+import { createWebhookSender } from "./stream/webhook-sender.ts";
+import { webhookStore } from "./stream/webhook.postgres.ts";
+import { registerWebhookRoutes } from "./stream/webhooks.routes.ts";
+import { createWebhooks } from "./stream/webhooks.service.ts";
 import { registerEventRoutes } from "./stream/events.routes.ts";
 import { createTracing } from "./telemetry/otlp-tracing.ts";
 import { createEntryBodies } from "./tlog/tlog.postgres.ts";
@@ -416,8 +423,9 @@ export async function startComposed(options: ServerOptions, replace: Replacement
     registerExportRoutes(app, { exports });
 
     // The way out of the ledger: whoever reads it takes no connection that an action needs, and holds nothing up.
+    const streamDatabase = gatedDatabase(database, 2);
     const feed = createEventFeed({
-      log: createEventLog(database),
+      log: createEventLog(streamDatabase),
       onAppended: ledger.onAppended,
       onProblem: onError("events cannot be read"),
     });
@@ -427,6 +435,18 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       limits: createConnectionLimits({ perPrincipal: 8, total: 256 }),
       onProblem: onError("an event stream broke off"),
     });
+    const webhookParts = {
+      database: streamDatabase,
+      store: webhookStore,
+      feed,
+      send: createWebhookSender({ outbound, now }),
+      masterKey,
+      signingKey: await keys.signingKey("webhooks", "Ed25519"),
+      ledger,
+      now,
+      newId,
+    };
+    registerWebhookRoutes(app, { webhooks: createWebhooks({ ...webhookParts, onChanged: () => webhookDeliverer.wake() }) });
     const states = createRequestStates({ key: masterKey.derive("request-state"), now });
     const used = createUsedStates(database);
     const actions = createFollowedActions(deps);
@@ -474,6 +494,12 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       executeGranted: () => path.executeGranted(),
       onGranted: (listener) => approvals.onGranted(listener),
     });
+    const webhookDeliverer = startWebhookDeliverer({
+      ...webhookParts,
+      schedule: createRetrySchedule(Math.random),
+      known,
+      onProblem: onError("events could not be sent to an endpoint"),
+    });
     await app.listen({ host: options.host, port });
     // In this order at the end: no more requests, no more grants, what is in flight is recorded, then the parts beneath.
     stops.push(
@@ -490,6 +516,7 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       () => approvalClock.stop(),
       () => runClock.stop(),
       () => app.close(),
+      () => webhookDeliverer.stop(),
       () => streams.stop(),
       // What is executing is stopped while its outcome can be recorded and its callers told.
       () => inFlight.close(),

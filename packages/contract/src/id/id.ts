@@ -15,6 +15,7 @@ export const idPrefixes = {
   secret: "sec",
   session: "ses",
   token: "tok",
+  webhook: "whk",
 } as const;
 
 /** A thing that has ids of its own. */

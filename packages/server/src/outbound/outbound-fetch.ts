@@ -126,6 +126,9 @@ async function send(
     if (redirectStatuses.has(response.statusCode) && headers["location"] !== undefined) {
       return { type: "redirected", location: headers["location"] };
     }
+    if (request.statusOnly === true) {
+      return { type: "fetched", url: url.href, status: response.statusCode, mediaType: "", headers, body: Buffer.alloc(0) };
+    }
     const maxBytes = request.maxBytes ?? defaultMaxBytes;
     if (Number(headers["content-length"] ?? 0) > maxBytes) {
       return refused("too-large", tooLarge(maxBytes));

@@ -6,6 +6,8 @@ export type OutboundRequest = {
   method?: "GET" | "HEAD" | "POST";
   headers?: Readonly<Record<string, string>>;
   body?: string;
+  /** Only the status matters: the body is not read, whatever its type and size. */
+  statusOnly?: true;
   /** Media types that are taken, such as `application/json`; one that begins with `+` is a suffix: `+json`. */
   accept: readonly string[];
   /** Of the body, decompressed. Default 1 MiB. */

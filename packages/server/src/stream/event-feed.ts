@@ -1,10 +1,6 @@
 import type { EventLog } from "./event-log.ts";
-import { createGate } from "./gate.ts";
 
-/**
- * What every consumer of this server reads from. However many they are and however they behave, they ask the database for no more than two
- * things at a time, and one of them looks for new entries on behalf of all: the rest of the connections belong to actions.
- */
+/** What every consumer of this server reads from: it looks for new entries on behalf of all of them, and only while somebody waits. */
 export type EventFeed = EventLog & {
   /** Until there is an entry at this place, or the signal ends it; at most this long. */
   untilBeyond(place: number, signal: AbortSignal, ms: number): Promise<void>;
@@ -19,10 +15,7 @@ export type EventFeedOptions = {
   onProblem?: (error: unknown) => void;
 };
 
-const maxStatements = 2;
-
 export function createEventFeed({ log, onAppended, pollMs = 250, onProblem = () => {} }: EventFeedOptions): EventFeed {
-  const gate = createGate(maxStatements);
   const waiting = new Set<{ place: number; wake: () => void }>();
   let timer: NodeJS.Timeout | null = null;
   let looking = false;
@@ -34,7 +27,7 @@ export function createEventFeed({ log, onAppended, pollMs = 250, onProblem = () 
     if (looking || stopped || waiting.size === 0) return;
     looking = true;
     try {
-      const size = await gate(() => log.size());
+      const size = await log.size();
       for (const one of waiting) if (one.place < size) one.wake();
       failed = false;
     } catch (error) {
@@ -56,9 +49,7 @@ export function createEventFeed({ log, onAppended, pollMs = 250, onProblem = () 
   onAppended?.(() => schedule(Math.min(pollMs, 50)));
 
   return {
-    size: () => gate(() => log.size()),
-    read: (from, filter, limit) => gate(() => log.read(from, filter, limit)),
-    newest: (filter, limit) => gate(() => log.newest(filter, limit)),
+    ...log,
     async untilBeyond(place, signal, ms) {
       if (stopped || signal.aborted) return;
       const { promise, resolve } = Promise.withResolvers<void>();

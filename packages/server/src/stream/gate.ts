@@ -1,3 +1,5 @@
+import type { Database } from "../database/database.ts";
+
 /** Lets so many at a time work; the others wait in order. */
 export type Gate = <Result>(work: () => Promise<Result>) => Promise<Result>;
 
@@ -22,5 +24,18 @@ export function createGate(places: number): Gate {
       if (next === undefined) free += 1;
       else next();
     }
+  };
+}
+
+/**
+ * The database with so many connections of it, and no more: whatever those behind the gate do, the rest of them belong to actions.
+ */
+export function gatedDatabase(database: Database, places: number): Database {
+  const gate = createGate(places);
+  return {
+    query: (sql, values) => gate(() => database.query(sql, values)),
+    transaction: (work) => gate(() => database.transaction(work)),
+    atomically: (statements) => gate(() => database.atomically(statements)),
+    close: () => database.close(),
   };
 }
