@@ -114,15 +114,14 @@ export const commands: readonly Entry[] = [
     load: async () => (await import("../stream/events.command.ts")).defineEvents,
   },
   {
-<<<<<<< HEAD
     name: "witness",
     summary: "watch somebody else's ledger, and sign that you saw it",
     load: async () => (await import("../witness/witness.command.ts")).defineWitness,
-=======
+  },
+  {
     name: "webhook",
     summary: "send events to other systems",
     load: async () => (await import("../stream/webhook.command.ts")).defineWebhook,
->>>>>>> 2379724 (Send events to other systems by Standard Webhooks, in order per run and without holding anybody up)
   },
   { name: "api", summary: "one request to the server, as it is", load: async () => (await import("../client/api.command.ts")).defineApi },
   {
