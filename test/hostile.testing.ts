@@ -274,6 +274,8 @@ async function openWeb(insideUrl: string) {
       else answer({ content: [{ type: "text", text: "honest" }] });
     });
   });
+  // What is tested is what the upstream says, and not that a connection was closed as a call was on its way.
+  server.keepAliveTimeout = 120_000;
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return {

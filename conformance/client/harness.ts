@@ -14,8 +14,9 @@ import { createTurns } from "./turns.ts";
 /** The referee starts all its scenarios at once; more than so many at a time would only disturb what is measured in milliseconds. */
 const atOnce = 2;
 
-/** A busy machine takes its time. */
-const pinWithinMs = 60_000;
+/** A busy machine takes its time to pin what an upstream offers, and to confirm its control state. */
+const passesWithinMs = 90_000;
+const passes = /\(tool-changed\)|control.state.*confirmed|control-state-stale|token-revoked|HTTP 401/s;
 
 /** A person gives up after so many pages. */
 const maxConnects = 3;
@@ -47,7 +48,7 @@ export async function openHarness(remit: Remit): Promise<Harness> {
     try {
       const oauth = assignment.scenario.startsWith("auth/") ? await oauthOf(assignment, name) : null;
       await registrar.add({ name, url: assignment.serverUrl, tools, ...(oauth !== null && { oauth }) });
-      if (oauth === null) await inTurn(doIt);
+      if (oauth === null) await patiently(doIt);
       else await letInAnd(doIt, name);
     } finally {
       // Before the referee is told: it waits for every connection to its server to end.
@@ -81,21 +82,22 @@ export async function openHarness(remit: Remit): Promise<Harness> {
 
   /** What the upstream offers is known only some moments after it has let Remit in. */
   async function oncePinned(doIt: () => Promise<void>, upstream: string): Promise<void> {
-    const deadline = Date.now() + pinWithinMs;
+    await registrar.refresh();
+    await patiently(doIt, () => wantsConsent(remit, upstream));
+  }
+
+  /** Does again, a moment later, what Remit refused for a reason that passes: as its refusals say to. */
+  async function patiently(doIt: () => Promise<void>, isHopeless: () => Promise<boolean> = async () => false): Promise<void> {
+    const deadline = Date.now() + passesWithinMs;
     for (;;) {
-      await registrar.refresh();
       try {
         await inTurn(doIt);
         return;
       } catch (error) {
-        if (
-          Date.now() > deadline ||
-          (await wantsConsent(remit, upstream)) ||
-          !/\(tool-changed\)|token-revoked|HTTP 401/.test(String(error))
-        )
-          throw error;
+        if (Date.now() > deadline || !passes.test(String(error)) || (await isHopeless())) throw error;
       }
       await delay(250);
+      await registrar.refresh().catch(() => undefined);
     }
   }
 

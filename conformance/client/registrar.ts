@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { GovernedUpstream } from "../through/registry.ts";
 import { registryFiles } from "../through/registry.ts";
 import type { Remit } from "../through/remit.ts";
@@ -36,7 +37,8 @@ export function createRegistrar(remit: Remit): Registrar {
         await remit.post("/v1/registry/apply", { files: registryFiles([...upstreams.values()]) });
         return;
       } catch (error) {
-        if (attempt === 10 || !String(error).includes("HTTP 409")) throw error;
+        if (attempt === 40 || !/HTTP 409|control-state-stale/.test(String(error))) throw error;
+        if (attempt > 3) await delay(attempt * 20);
       }
     }
   }

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import type { ToolDifference } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import { amountFault, closureVersionsOf, didYouMean } from "@remit/core";
@@ -17,6 +18,9 @@ type ReviewDeps = RegistryDeps & {
 };
 
 /** Watching what upstreams say of their tools, and letting a person accept it. */
+const maxAttempts = 12;
+const firstPauseMs = 20;
+
 export function createToolReview(deps: ReviewDeps): Pick<RegistryService, "toolDifferences" | "acceptTools" | "driftCheck"> {
   const { database, store, ledger, control, upstreams, now } = deps;
 
@@ -40,10 +44,21 @@ export function createToolReview(deps: ReviewDeps): Pick<RegistryService, "toolD
     return noted;
   }
 
-  async function driftCheck(upstream: string, offered: readonly OfferedTool[]): Promise<void> {
-    for (let attempt = 0; attempt < 5; attempt += 1) {
+  let checking: Promise<unknown> = Promise.resolve();
+
+  /** One after the other: many upstreams that connect at once would otherwise keep changing the registry under each other's feet. */
+  function driftCheck(upstream: string, offered: readonly OfferedTool[]): Promise<void> {
+    const checked = checking.then(() => checkDrift(upstream, offered));
+    checking = checked.catch(() => undefined);
+    return checked;
+  }
+
+  async function checkDrift(upstream: string, offered: readonly OfferedTool[]): Promise<void> {
+    for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
       const before = await deps.latest();
       if (before === null || (await note(before, upstream, offered))) return;
+      // Somebody else's change: another server's, or a registry that is being applied.
+      await delay(Math.random() * firstPauseMs * 2 ** Math.min(attempt, 5));
     }
     throw new RemitError(
       "conflict",

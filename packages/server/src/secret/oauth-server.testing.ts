@@ -22,6 +22,8 @@ export type TestOAuthServer = AsyncDisposable & {
 
 async function listen(listener: RequestListener): Promise<{ url: string; close(): Promise<void> }> {
   const server = createServer(listener);
+  // A connection that is closed while a call is on its way to it is an outcome nobody knows, and here nobody would mean it.
+  server.keepAliveTimeout = 120_000;
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,

@@ -9,7 +9,11 @@ export type SseReader = {
 
 /** @param from the id of the last event of the stream that this one resumes */
 export function createSseReader(onData: (data: string) => void, from: string | null = null): SseReader {
-  let rest = "";
+  /** Pieces of a line that has not ended. */
+  let held: string[] = [];
+  let heldLength = 0;
+  /** A CR at the very end may be half of a CRLF: it is looked at with what follows. */
+  let halfEnd = "";
   let event = "";
   let data: string[] = [];
   let length = 0;
@@ -40,16 +44,23 @@ export function createSseReader(onData: (data: string) => void, from: string | n
 
   return {
     push(text) {
-      rest += text;
-      // A CR at the very end may be half of a CRLF: it is looked at again with what follows.
-      let match = /\r\n|\n|\r(?!$)/.exec(rest);
-      while (match !== null) {
-        line(rest.slice(0, match.index));
-        rest = rest.slice(match.index + match[0].length);
-        match = /\r\n|\n|\r(?!$)/.exec(rest);
+      const whole = halfEnd + text;
+      halfEnd = whole.endsWith("\r") ? "\r" : "";
+      const chunk = halfEnd === "" ? whole : whole.slice(0, -1);
+      let begin = 0;
+      // What is held is not searched again: a line without an end would cost the square of its length.
+      for (const match of chunk.matchAll(/\r\n|\n|\r/g)) {
+        held.push(chunk.slice(begin, match.index));
+        line(held.length === 1 ? (held[0] ?? "") : held.join(""));
+        held = [];
+        heldLength = 0;
+        begin = match.index + match[0].length;
       }
+      if (begin === chunk.length) return;
+      held.push(chunk.slice(begin));
+      heldLength += chunk.length - begin;
     },
-    buffered: () => rest.length + length,
+    buffered: () => heldLength + halfEnd.length + length,
     // An empty id is how a server takes back what it gave.
     cursor: () => ({ lastEventId: lastEventId === "" ? null : lastEventId, retryMs }),
   };
