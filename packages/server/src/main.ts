@@ -13,6 +13,8 @@ import { createActionJournal } from "./action/action.journal.postgres.ts";
 import { createActionPath } from "./action/action.pipeline.ts";
 import { crashAt } from "./action/crash-point.ts";
 import { createFollowedActions } from "./action/followed-actions.ts";
+import { createUpstreamTasks } from "./action/upstream-tasks.ts";
+import { createUpstreamTaskStore } from "./action/upstream-tasks.postgres.ts";
 import { createDecisionsFor } from "./action/decisions-for.ts";
 import { createInFlight } from "./action/in-flight.ts";
 import { createMissingForCall } from "./action/missing-for-call.ts";
@@ -346,6 +348,13 @@ export async function startComposed(options: ServerOptions, replace: Replacement
     });
     const ownJournal = createActionJournal({ database, ledger, approvals, instance: instance.id });
     const journal = replace.journal?.(ownJournal) ?? ownJournal;
+    const upstreamTasks = createUpstreamTasks({
+      store: createUpstreamTaskStore(database),
+      inFlight,
+      now,
+      onError: onError("what an upstream does by itself could not be noted"),
+    });
+    stops.push(() => upstreamTasks.stop());
     const deps: ActionDeps = {
       registry,
       control,
@@ -357,6 +366,7 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       upstreams,
       normaliser: createNormaliser(),
       inFlight,
+      upstreamTasks,
       tracing,
       logger,
       now,
@@ -451,7 +461,7 @@ export async function startComposed(options: ServerOptions, replace: Replacement
     const used = createUsedStates(database);
     const actions = createFollowedActions(deps);
     const structured = (tool: string): boolean => registry.current().tools.get(tool)?.pin?.outputSchema === null;
-    const tasks = createApprovalTasks({ states, used, actions, approvals, structured, now });
+    const tasks = createApprovalTasks({ states, used, actions, approvals, running: upstreamTasks, structured, now });
     const answers = createApprovalAnswers({ states, used, actions, tasks });
     const decisionsFor = createDecisionsFor(deps);
     const gateway = registerGateway(app, {

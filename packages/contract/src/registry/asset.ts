@@ -97,6 +97,8 @@ export const upstreamSpecSchema = z.strictObject({
   /** What Remit shows it: names of credentials. Agents never see them. */
   credential: z.union([nameSchema, z.array(nameSchema).min(1).max(8)]).optional(),
   timeoutMs: z.int().min(1).max(600_000).default(30_000),
+  /** How long it may work at one call by itself, as a task. Default: an hour. */
+  taskTimeoutMs: z.int().min(1_000).max(86_400_000).optional(),
   concurrency: z.int().min(1).max(1_000).default(32),
   /** When calls of one of its tools are no longer sent, because it keeps failing by itself; what is not said is as docs/upstreams.md has it. */
   breaker: z

@@ -11,6 +11,7 @@ import type { Upstreams } from "../upstream/upstreams.ts";
 import type { ActionJournal } from "./action.journal.ts";
 import type { Crash } from "./crash-point.ts";
 import type { InFlight } from "./in-flight.ts";
+import type { UpstreamTasks } from "./upstream-tasks.ts";
 import type { Normaliser } from "./normalise.ts";
 
 /** Everything that the action path asks of others. */
@@ -25,6 +26,8 @@ export type ActionDeps = {
   upstreams: Pick<Upstreams, "call">;
   normaliser: Normaliser;
   inFlight: InFlight;
+  /** What upstreams do by themselves. Without, a task is waited for like an answer. */
+  upstreamTasks?: UpstreamTasks;
   tracing: Tracing;
   logger: Logger;
   now: () => Date;

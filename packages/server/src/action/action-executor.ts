@@ -81,6 +81,7 @@ export function startActionExecutor(
 /** What a dead server had in flight: nobody knows whether it happened, so somebody is told. */
 async function endLost(deps: ActionDeps): Promise<void> {
   const at = deps.now().toISOString();
+  const tasks = (await deps.upstreamTasks?.all()) ?? new Map<ActionRow["id"], { upstream: string; id: string }>();
   const entries = (row: ActionRow): Pick<End, "entry" | "also"> => {
     const about = attribution({ actionId: row.id, caller: row.caller, traceId: row.traceId });
     const told = { to: [row.caller.accountable], about: row.tool, urgent: true, reason: lostReason };
@@ -91,12 +92,14 @@ async function endLost(deps: ActionDeps): Promise<void> {
         at,
         ...about,
         actor: "service:remit",
-        data: { tool: row.tool, reason: lostReason },
+        // An upstream that worked by itself goes on: here is where to look what came of it.
+        data: { tool: row.tool, reason: lostReason, ...(tasks.has(row.id) ? { task: { ...tasks.get(row.id) } } : {}) },
       },
       also: [{ id: deps.newId("entry"), type: "notification-recorded", at, ...about, actor: "service:remit", data: told }],
     };
   };
   const lost = await deps.journal.endLost((id) => deps.inFlight.isHeld(id), entries);
+  for (const { id } of lost) if (tasks.has(id)) await deps.upstreamTasks?.forget(id);
   for (const row of lost)
     deps.logger.error({ actionId: row.id, tool: row.tool, accountable: row.caller.accountable }, "the outcome of an action is unknown");
 }

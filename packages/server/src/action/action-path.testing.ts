@@ -33,6 +33,9 @@ import type { ActionPath, Attempt } from "./action-path.ts";
 import { createActionJournal } from "./action.journal.postgres.ts";
 import { createActionPath } from "./action.pipeline.ts";
 import { createInFlight } from "./in-flight.ts";
+import { createUpstreamTaskStore } from "./upstream-tasks.postgres.ts";
+import { createUpstreamTasks } from "./upstream-tasks.ts";
+import type { UpstreamTasks } from "./upstream-tasks.ts";
 import { createNormaliser } from "./normalise.ts";
 import { createWaitingActions } from "./waiting-actions.postgres.ts";
 
@@ -67,6 +70,8 @@ export type TestServer = {
   injected: FaultService;
   control: RunningControlState;
   database: Database;
+  /** What upstreams do by themselves. */
+  tasks: UpstreamTasks;
   faults: Faults;
   instance: string;
   act(tool: string, args: unknown, more?: Partial<Attempt> & { caller?: Caller }): Promise<ActionOutcome>;
@@ -230,6 +235,10 @@ async function startTestServer({ url, registry, policy, clock, upstream }: Share
   const instance = await startServerInstance({ database, onError: () => undefined });
   const control = createControlState({ database, monotonicMs: () => faults.monotonicMs, onError: () => undefined });
   const inFlight = createInFlight();
+  const onTaskError = (error: unknown): void => {
+    throw error;
+  };
+  const tasks = createUpstreamTasks({ store: createUpstreamTaskStore(database), inFlight, now, onError: onTaskError, pollMs: 50 });
   const haltRun = async (): Promise<boolean> => false;
   const halts = createHalts({ database, store: haltStore, ledger, control, inFlight, haltRun, now, newId });
   const waiting = createWaitingActions({ database, ledger, tracing, newId });
@@ -269,6 +278,7 @@ async function startTestServer({ url, registry, policy, clock, upstream }: Share
     },
     normaliser: createNormaliser(),
     inFlight,
+    upstreamTasks: tasks,
     tracing,
     logger: pino({ level: "silent" }),
     now,
@@ -285,12 +295,14 @@ async function startTestServer({ url, registry, policy, clock, upstream }: Share
     injected,
     control,
     database,
+    tasks,
     faults,
     instance: instance.id,
     act: (tool, args, { caller = callerOf(registry()), ...more } = {}) =>
       path.act(caller, { tool: `helpdesk__${tool}`, arguments: args, signal: new AbortController().signal, ...more }),
     async stop() {
       Object.assign(faults, { databaseDown: false, beforeCommit: null });
+      tasks.stop();
       await journal.idle();
       await instance.stop();
       await control.stop();

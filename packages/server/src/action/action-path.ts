@@ -1,4 +1,4 @@
-import type { ActionOutcome, Caller, JsonObject, ToolResult } from "@remit/contract";
+import type { ActionOutcome, Caller, Id, JsonObject, ToolResult } from "@remit/contract";
 import type { RegisteredTool } from "@remit/core";
 import type { Continuation, Relay } from "../upstream/relay.ts";
 
@@ -17,6 +17,8 @@ export type Attempt = {
   continuation?: Continuation;
   /** Carries it out in place of the upstream: what an upstream asks is done by the client. */
   perform?: (input: JsonObject, signal: AbortSignal) => Promise<ToolResult>;
+  /** Told once that the upstream works at it by itself, and that whoever asks for the action can know of it. */
+  onTask?: (actionId: Id<"action">) => void;
 };
 
 /** A tool as it is listed to one caller; `note` says why a call may still wait or be refused. */

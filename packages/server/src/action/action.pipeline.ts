@@ -40,6 +40,7 @@ export type Question = {
   /** The client's side, while it is there. */
   relay?: Relay | undefined;
   perform?: Attempt["perform"] | undefined;
+  onTask?: Attempt["onTask"] | undefined;
 };
 
 export type Refusal = { code: ErrorCode; reason: string };
@@ -238,6 +239,7 @@ export function createActionPath(deps: ActionDeps): RunningActionPath {
             continuation: question.continuation,
             relay: question.relay,
             perform: question.perform,
+            onTask: question.onTask,
           });
       }
     }
@@ -283,6 +285,7 @@ export function createActionPath(deps: ActionDeps): RunningActionPath {
       refusal: isPlainKey ? null : badKey,
       relay: attempt.relay,
       perform: attempt.perform,
+      onTask: attempt.onTask,
     };
     try {
       const outcome = await walkHeld(question, attempt.signal, span.traceparent);

@@ -12,7 +12,7 @@ import {
 } from "@remit/contract";
 import type { Standing } from "@remit/core";
 import { isUnsent, mayHaveHappened } from "../upstream/upstream-fault.ts";
-import type { InjectedFault } from "../upstream/upstreams.ts";
+import type { InjectedFault, UpstreamTask } from "../upstream/upstreams.ts";
 import type { Committed } from "../ledger/ledger.ts";
 import { RpcError } from "../mcp/rpc-error.ts";
 import type { Continuation, Relay } from "../upstream/relay.ts";
@@ -42,6 +42,7 @@ export type Execution = {
   relay: Relay | undefined;
   /** In place of the upstream. */
   perform: Attempt["perform"] | undefined;
+  onTask: Attempt["onTask"] | undefined;
 };
 
 type Ending = {
@@ -55,13 +56,13 @@ type Ending = {
 
 /** What is recorded of how it was executed. */
 type How = Done & { durationMs: number };
-type Done = { attempts: AttemptMade[]; injected: InjectedFault[] };
+type Done = { attempts: AttemptMade[]; injected: InjectedFault[]; task: UpstreamTask | null };
 
 /** Executes, checks the result, and commits the outcome. Whatever happens in between, the action ends in exactly one way. */
 export async function execute(deps: ActionDeps, execution: Execution): Promise<ActionOutcome> {
   const { actionId } = execution;
   const startedAt = deps.now();
-  const done: Done = { attempts: [], injected: [] };
+  const done: Done = { attempts: [], injected: [], task: null };
   const ending = await run(deps, execution, done);
   deps.crash("after-execution");
   const durationMs = deps.now().getTime() - startedAt.getTime();
@@ -71,6 +72,7 @@ export async function execute(deps: ActionDeps, execution: Execution): Promise<A
     return endOf(deps, execution, withheld(why), { ...done, durationMs });
   });
   deps.crash("after-outcome");
+  if (done.task !== null) await deps.upstreamTasks?.end(actionId);
   if (recorded === "lost")
     return failed(actionId, "outcome-unknown", "The action had been given up as lost before it ended; look at its entry in the ledger.");
   if (recorded === "later")
@@ -127,6 +129,13 @@ async function run(deps: ActionDeps, execution: Execution, done: Done): Promise<
         },
         effect: spec.effect,
         onInjected: (injected) => void done.injected.push(injected),
+        mayBeTask: execution.onTask !== undefined,
+        onTask: (task) => {
+          const isNew = done.task === null;
+          done.task = task;
+          const known = deps.upstreamTasks?.says(actionId, task) ?? Promise.resolve();
+          if (isNew) void known.then(() => execution.onTask?.(actionId));
+        },
         ...(execution.traceparent === null ? {} : { traceparent: execution.traceparent }),
         ...(relay === undefined ? {} : { relay }),
         ...(continuation === null ? {} : { continuation }),
@@ -188,6 +197,8 @@ function outcomeEntry(deps: ActionDeps, execution: Execution, ending: Ending, ho
       durationMs: how.durationMs,
       ...attemptsData(how.attempts),
       // So that what was done on purpose is never taken for what went wrong by itself.
+      // The upstream's own name of what it did by itself, for whoever has to look there.
+      ...(how.task === null ? {} : { task: { upstream: how.task.upstream, id: plainText(how.task.id) } }),
       ...(how.injected.length === 0 ? {} : { injected: how.injected.map((each) => ({ ...each })) }),
       obligations: execution.decision.obligations.map(({ type, policy }) => ({ type, policy })),
     },

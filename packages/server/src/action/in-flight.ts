@@ -23,6 +23,8 @@ export type InFlight = {
   runs(): string[];
   /** Stops everything of a run. */
   cancelRun(run: string, why: string): void;
+  /** Stops one action. False: it does not run here. */
+  cancelAction(id: Id<"action">, why: string): boolean;
   /** Stops everything, now and from now on: the server is going away. */
   close(): void;
   /** Aborted once {@link close} has been called. */
@@ -103,6 +105,11 @@ export function createInFlight(): InFlight {
     cancelRun(run, why) {
       for (const flight of flights.values())
         if (flight.subject.run === run) stopFlight(flight, { state: "cancelled", code: "cancelled", why });
+    },
+    cancelAction(id, why) {
+      const flight = flights.get(id);
+      if (flight !== undefined) stopFlight(flight, { state: "cancelled", code: "cancelled", why });
+      return flight !== undefined;
     },
     close() {
       closing.abort();

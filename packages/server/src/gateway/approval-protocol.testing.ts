@@ -32,7 +32,16 @@ export async function openApprovalGateway(
   const states = createRequestStates({ key: createMasterKey(Buffer.alloc(32, 7)).derive("request-state"), now: deps.now });
   const used = createUsedStates(remit.database);
   const actions = createFollowedActions(deps);
-  const tasks = createApprovalTasks({ states, used, actions, approvals, structured: () => true, now: deps.now, pollMs: 10 });
+  const tasks = createApprovalTasks({
+    states,
+    used,
+    actions,
+    approvals,
+    running: remit.tasks,
+    structured: () => true,
+    now: deps.now,
+    pollMs: 10,
+  });
   const answers = createApprovalAnswers({ states, used, actions, tasks, holdMs: 2_000, ...more });
   const decisionsFor = createDecisionsFor(deps);
   const path = withSeveralPolicies(remit.path, decisionsFor);

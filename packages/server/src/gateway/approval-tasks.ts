@@ -1,5 +1,7 @@
 import type { Caller, Id, JsonObject } from "@remit/contract";
 import type { Followed, FollowedActions } from "../action/followed-actions.ts";
+import type { UpstreamTasks } from "../action/upstream-tasks.ts";
+import type { ServerRequest } from "../upstream/connection.ts";
 import type { ApprovalService } from "../approval/approval.service.ts";
 import type { WaitingOutcome } from "./approval-answer.ts";
 import { approvalElicitation } from "./approval-answer.ts";
@@ -10,16 +12,21 @@ import { isObject } from "./rpc-message.ts";
 import type { UsedStates } from "./used-states.ts";
 
 /**
- * Calls that wait for a person, as tasks (extension `io.modelcontextprotocol/tasks`). A task's id is sealed: nobody but the agent that it
- * was given to gets anything by it, and what was not made here is unknown. Nothing is kept for a task but the action itself.
+ * Calls that wait, for a person or for an upstream that works by itself, as tasks (extension `io.modelcontextprotocol/tasks`). A task's id
+ * is sealed: nobody but the agent that it was given to gets anything by it, and what was not made here is unknown. Nothing is kept for a
+ * task but the action itself.
  */
 export type ApprovalTasks = {
   /** The result that stands in for the call's own. The action is in the database already, so the task can be got from now on. */
   create(outcome: WaitingOutcome, caller: Caller, about: { tool: string; openUrls: boolean }): JsonObject;
+  /** As `create`, for an action at which its upstream works by itself. */
+  began(action: Id<"action">, caller: Caller, tool: string): JsonObject;
+  /** Puts what the upstream asks before whoever follows the task. @throws RpcError */
+  ask(action: Id<"action">, request: ServerRequest, signal: AbortSignal): Promise<JsonObject>;
   /** Each of these: null where the task is not one of these, or not this caller's. */
   get(taskId: unknown, caller: Caller): Promise<JsonObject | null>;
   update(taskId: unknown, caller: Caller, inputResponses: unknown): Promise<JsonObject | null>;
-  /** Withdraws the request. What is being executed already goes on. */
+  /** Withdraws the request, and stops an upstream that works at it by itself. Any other call that is being executed goes on. */
   cancel(taskId: unknown, caller: Caller): Promise<JsonObject | null>;
 };
 
@@ -28,6 +35,7 @@ export type ApprovalTaskDeps = {
   used: UsedStates;
   actions: Pick<FollowedActions, "look">;
   approvals: Pick<ApprovalService, "withdrawRequest">;
+  running: Pick<UpstreamTasks, "look" | "ask" | "answer" | "cancel">;
   /** Whether the tool has no output schema: see {@link resultOf}. */
   structured: (tool: string) => boolean;
   now: () => Date;
@@ -36,10 +44,21 @@ export type ApprovalTaskDeps = {
 
 /** How long after its request has ended a task can still be asked for. */
 const keptMs = 7 * 86_400_000;
+/** No upstream may work at one call for longer. */
+const longestMs = 86_400_000;
 const kind = "approval-task";
 const inputKey = "remit_approval";
 
-type Handle = { id: string; createdAt: string; ttlMs: number; action: Id<"action">; approval: Id<"approval">; tool: string; asks: boolean };
+type Handle = {
+  id: string;
+  createdAt: string;
+  ttlMs: number;
+  action: Id<"action">;
+  /** Null: nobody had to be asked. */
+  approval: Id<"approval"> | null;
+  tool: string;
+  asks: boolean;
+};
 
 export function createApprovalTasks(deps: ApprovalTaskDeps): ApprovalTasks {
   const pollIntervalMs = deps.pollMs ?? 3_000;
@@ -63,8 +82,14 @@ export function createApprovalTasks(deps: ApprovalTaskDeps): ApprovalTasks {
   }
 
   async function describe(taskId: string, handle: Handle, followed: Followed, caller: Caller): Promise<JsonObject> {
-    if (followed.state === "executing")
-      return task(taskId, handle, { status: "working", statusMessage: "Approved; it is being carried out." });
+    if (followed.state === "executing") {
+      const running = deps.running.look(handle.action);
+      const statusMessage = running?.statusMessage ?? (handle.approval === null ? worksWords : "Approved; it is being carried out.");
+      if (running === null || Object.keys(running.questions).length === 0)
+        return task(taskId, handle, { status: "working", statusMessage });
+      const inputRequests = Object.fromEntries(Object.entries(running.questions).map(([key, question]) => [key, { ...question }]));
+      return task(taskId, handle, { status: "input_required", statusMessage, inputRequests });
+    }
     if (followed.state === "waiting") {
       const { approval } = followed;
       const statusMessage = waitingWords(approval.teams, approval.expiresAt.toISOString(), approval.link);
@@ -79,6 +104,8 @@ export function createApprovalTasks(deps: ApprovalTaskDeps): ApprovalTasks {
       return task(taskId, handle, { status: "cancelled", statusMessage: outcome.reason, lastUpdatedAt });
     }
     const result: JsonObject = { ...resultOf(outcome, deps.structured(followed.tool)), resultType: "complete" };
+    if (outcome.type === "failed" && outcome.code === "cancelled")
+      return task(taskId, handle, { status: "cancelled", statusMessage: outcome.reason, lastUpdatedAt });
     return task(taskId, handle, { status: "completed", statusMessage: endWords[outcome.type] ?? "It has ended.", lastUpdatedAt, result });
   }
 
@@ -93,6 +120,17 @@ export function createApprovalTasks(deps: ApprovalTaskDeps): ApprovalTasks {
       return { resultType: "task", ...task(taskId, handle, { status: "working", statusMessage }), _meta: { "remit/action": action } };
     },
 
+    began(action, caller, tool) {
+      const now = deps.now();
+      const ttlMs = longestMs + keptMs;
+      const handle = { createdAt: now.toISOString(), ttlMs, action, approval: null, tool, asks: false };
+      const taskId = deps.states.seal(bindingOf(caller), handle, new Date(now.getTime() + ttlMs));
+      const statusMessage = deps.running.look(action)?.statusMessage ?? worksWords;
+      return { resultType: "task", ...task(taskId, handle, { status: "working", statusMessage }), _meta: { "remit/action": action } };
+    },
+
+    ask: (action, request, signal) => deps.running.ask(action, request, signal),
+
     async get(taskId, caller) {
       const found = await find(taskId, caller);
       if (found === null) return null;
@@ -102,6 +140,7 @@ export function createApprovalTasks(deps: ApprovalTaskDeps): ApprovalTasks {
     async update(taskId, caller, inputResponses) {
       const handle = open(taskId, caller);
       if (handle === null) return null;
+      if (isObject(inputResponses)) deps.running.answer(handle.action, inputResponses);
       // Opened, declined or dismissed: it has been put before somebody, and is not put again. The decision is made on the page.
       if (isObject(inputResponses) && isObject(inputResponses[inputKey])) {
         await deps.used.use(handle.id, new Date(Date.parse(handle.createdAt) + handle.ttlMs));
@@ -113,7 +152,8 @@ export function createApprovalTasks(deps: ApprovalTaskDeps): ApprovalTasks {
       const handle = open(taskId, caller);
       if (handle === null) return null;
       const end = { reason: `${caller.agent} does not want it any more.`, actor: `agent:${caller.agent}` };
-      await deps.approvals.withdrawRequest(handle.approval, end);
+      if (handle.approval !== null) await deps.approvals.withdrawRequest(handle.approval, end);
+      await deps.running.cancel(handle.action, end.actor);
       return { resultType: "complete" };
     },
   };
@@ -128,8 +168,10 @@ function waitingWords(teams: readonly string[], expiresAt: string, link: string)
   return `Waits for approval by ${teams.join(" and ")} until ${expiresAt}; they decide at ${link}. Once approved, Remit carries it out by itself, exactly once.`;
 }
 
+const worksWords = "The upstream works at it.";
+
 const endWords: Partial<Record<string, string>> = {
-  succeeded: "Approved and carried out.",
-  failed: "Approved; carrying it out failed.",
+  succeeded: "Carried out.",
+  failed: "Carrying it out failed.",
   denied: "Not carried out.",
 };

@@ -1,5 +1,5 @@
 import { hash } from "node:crypto";
-import type { ActionOutcome, InputRequired, JsonObject, Missing } from "@remit/contract";
+import type { ActionOutcome, Id, InputRequired, JsonObject, Missing } from "@remit/contract";
 import { canonicalJson } from "@remit/core";
 import type { ActionPath, Attempt } from "../action/action-path.ts";
 import { rpcCodes } from "../mcp/mcp-protocol.ts";
@@ -7,6 +7,8 @@ import { RpcError } from "../mcp/rpc-error.ts";
 import type { ServerRequest } from "../upstream/connection.ts";
 import type { Continuation, Relay } from "../upstream/relay.ts";
 import type { ApprovalAnswers } from "./approval-answer.ts";
+import type { ApprovalTasks } from "./approval-tasks.ts";
+import { abilitiesOf } from "./client-abilities.ts";
 import type { ClientSide } from "./client-side.ts";
 import { forwardedMeta, logLevels } from "./client-side.ts";
 import type { Exchange } from "./exchange.ts";
@@ -53,6 +55,8 @@ export type CallDeps = {
   inFlight: InFlight;
   now: () => Date;
   answers: ApprovalAnswers | undefined;
+  /** How a client that follows tasks is given one. */
+  tasks: Pick<ApprovalTasks, "began" | "ask"> | undefined;
 };
 
 /** The kind of state that an upstream gave. */
@@ -86,7 +90,12 @@ export function createActionCaller(deps: CallDeps): ActionCaller {
     const capabilities =
       asking !== null && declared ? deps.questions.grantedCapabilities(caller, asking.upstream, client.capabilities) : {};
 
-    function attempt(continuation: Continuation | null, aborting: AbortSignal, ask: Ask | null): Promise<ActionOutcome> {
+    function attempt(
+      continuation: Continuation | null,
+      aborting: AbortSignal,
+      ask: Ask | null,
+      onTask?: Attempt["onTask"],
+    ): Promise<ActionOutcome> {
       const relay = relayOf(capabilities, asking, ask);
       const { idempotencyKey } = keyFor(key as string | null, continuation);
       const made: Attempt = {
@@ -98,6 +107,7 @@ export function createActionCaller(deps: CallDeps): ActionCaller {
         ...(traceparent === undefined ? {} : { traceparent }),
         ...(relay === null ? {} : { relay }),
         ...(continuation === null ? {} : { continuation }),
+        ...(onTask === undefined ? {} : { onTask }),
       };
       return deps.path.act(caller, made);
     }
@@ -119,9 +129,13 @@ export function createActionCaller(deps: CallDeps): ActionCaller {
     async function callStateless(): Promise<Called> {
       const { requestState } = retry;
       const asks = Object.keys(capabilities).length > 0;
+      const { tasks } = deps;
+      const following = tasks !== undefined && message.method === "tools/call" && abilitiesOf(message).followTasks ? followed(tasks) : null;
       // What most calls are: nothing to come back to, and nobody to ask.
       if (requestState === undefined && !asks) {
-        const outcome = await attempt(retry.inputResponses === undefined ? null : retry, signal.signal, null);
+        const acting = attempt(retry.inputResponses === undefined ? null : retry, signal.signal, null, following?.onTask);
+        const outcome = following === null ? await acting : await following.first(acting);
+        if (!("actionId" in outcome)) return outcome;
         return needsInput(outcome) ? await handOver(outcome, bindingOf(upstreamKind)) : { type: "outcome", outcome };
       }
       const principal = principalOf(caller);
@@ -140,8 +154,16 @@ export function createActionCaller(deps: CallDeps): ActionCaller {
           continuation.requestState = (opened.data as { state: string }).state;
         }
         const brought = Object.keys(continuation).length === 0 ? null : continuation;
-        if (!asks) step = { type: "ended", outcome: await attempt(brought, signal.signal, null) };
-        else step = await deps.held.begin(principal, (ask, aborting) => attempt(brought, aborting, ask), signal.signal);
+        const begun: Promise<Step> = asks
+          ? deps.held.begin(
+              principal,
+              (ask, aborting) => attempt(brought, aborting, following === null ? ask : following.asking(ask), following?.onTask),
+              signal.signal,
+            )
+          : attempt(brought, signal.signal, null, following?.onTask).then((outcome) => ({ type: "ended", outcome }));
+        const first = following === null ? await begun : await following.first(begun);
+        if (first.type === "waits") return first;
+        step = first;
       }
       if (step.type === "asks") {
         const sealed = deps.states.seal(binding, { ...step.state }, new Date(deps.now().getTime() + heldForMs));
@@ -149,6 +171,33 @@ export function createActionCaller(deps: CallDeps): ActionCaller {
       }
       const { outcome } = step;
       return needsInput(outcome) ? await handOver(outcome, { ...binding, kind: upstreamKind }) : { type: "outcome", outcome };
+    }
+
+    /** A client that follows tasks is given one as soon as the upstream works by itself; the action goes on without its request. */
+    function followed(tasks: Pick<ApprovalTasks, "began" | "ask">) {
+      let action: Id<"action"> | null = null;
+      let began = (): void => undefined;
+      const isTask = new Promise<void>((resolve) => {
+        began = resolve;
+      });
+      return {
+        onTask: (actionId: Id<"action">): void => {
+          action = actionId;
+          began();
+        },
+        /** Asks by the task once there is one. */
+        asking(before: Ask): Ask {
+          return (request, aborting) => (action === null ? before(request, aborting) : tasks.ask(action, request, aborting));
+        },
+        async first<Result>(ending: Promise<Result>): Promise<Result | { type: "waits"; result: JsonObject }> {
+          const ended = await Promise.race([ending.then((result) => ({ result })), isTask]);
+          if (ended !== undefined || action === null) return ended === undefined ? await ending : ended.result;
+          // How it ends is in the record, and got by the task.
+          ending.catch(() => undefined);
+          const { name } = message.params;
+          return { type: "waits", result: tasks.began(action, caller, typeof name === "string" ? name : call.tool) };
+        },
+      };
     }
 
     function bindingOf(kind: string): StateBinding {

@@ -1,10 +1,7 @@
 import type { JsonObject } from "@remit/contract";
-import { metaKeys } from "../mcp/mcp-protocol.ts";
+import { metaKeys, tasksExtension } from "../mcp/mcp-protocol.ts";
 import type { RpcRequest } from "./rpc-message.ts";
 import { isObject, metaOf } from "./rpc-message.ts";
-
-/** The extension by which a call may be answered with a task (SEP-2663). */
-export const tasksExtension = "io.modelcontextprotocol/tasks";
 
 /** What a client of the stateless revision says, with each request, that it can do about a call that waits. */
 export type ClientAbilities = { openUrls: boolean; followTasks: boolean };

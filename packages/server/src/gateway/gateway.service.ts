@@ -3,13 +3,12 @@ import { errorTable, RemitError } from "@remit/contract";
 import type { ActionPath } from "../action/action-path.ts";
 import type { MissingForCall } from "../action/missing-for-call.ts";
 import type { Challenge } from "../identity/resource.ts";
-import { handshakeVersions, metaKeys, remitInfo, rpcCodes, supportedVersions } from "../mcp/mcp-protocol.ts";
+import { handshakeVersions, metaKeys, remitInfo, rpcCodes, supportedVersions, tasksExtension } from "../mcp/mcp-protocol.ts";
 import type { RegistrySource } from "../registry/registry-source.ts";
 import type { ListMethod, Upstreams } from "../upstream/upstreams.ts";
 import type { ApprovalAnswers } from "./approval-answer.ts";
 import type { ApprovalTasks } from "./approval-tasks.ts";
 import { createActionCaller } from "./call-action.ts";
-import { tasksExtension } from "./client-abilities.ts";
 import type { ClientSide } from "./client-side.ts";
 import { clientSideOf, logLevels } from "./client-side.ts";
 import type { Exchange } from "./exchange.ts";
@@ -90,7 +89,16 @@ export function createGateway(deps: GatewayDeps): Gateway {
   const pageSize = deps.pageSize ?? 500;
   const held = createHeldCalls();
   const questions = createQuestions(path, deps.withdraw);
-  const plain = createActionCaller({ path, questions, held, states: deps.states, inFlight, now, answers: deps.approvals?.answers });
+  const plain = createActionCaller({
+    path,
+    questions,
+    held,
+    states: deps.states,
+    inFlight,
+    now,
+    answers: deps.approvals?.answers,
+    tasks: deps.approvals?.tasks,
+  });
   const call = withStepUp(plain, deps.missing);
   const callTool = createToolCaller({ call, registry, entries });
   const callOperation = createOperationCaller(call);

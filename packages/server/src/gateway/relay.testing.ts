@@ -5,12 +5,13 @@ import type { ToolSpec, UpstreamSpec } from "@remit/contract";
 import { operations, qualifiedToolName, upstreamSpecSchema } from "@remit/contract";
 import { readOffer } from "@remit/core";
 import type { ToolPin } from "@remit/core";
-import type { PathOverrides } from "../action/action-path.testing.ts";
+import type { PathOverrides, TestActionPath } from "../action/action-path.testing.ts";
 import { everythingGranted, openTestActionPath } from "../action/action-path.testing.ts";
 import { hashText } from "../registry/registry-hash.ts";
 import { openFleet } from "../upstream/upstreams.testing.ts";
 import type { GatewayRoutesDeps } from "./gateway.routes.ts";
 import { openGateway } from "./gateway.testing.ts";
+import type { RequestStates } from "./request-state.ts";
 import { createRequestStates } from "./request-state.ts";
 
 export type RelayOptions = {
@@ -19,6 +20,8 @@ export type RelayOptions = {
   policy?: string;
   more?: Partial<GatewayRoutesDeps>;
   path?: PathOverrides;
+  /** How calls that wait are answered. */
+  approvals?: (remit: TestActionPath, states: RequestStates) => NonNullable<GatewayRoutesDeps["approvals"]>;
 };
 
 export function httpUpstream(name: string, url: string, more: Partial<UpstreamSpec> = {}): UpstreamSpec {
@@ -28,7 +31,7 @@ export function httpUpstream(name: string, url: string, more: Partial<UpstreamSp
 /** The gateway before a real action path and real upstreams. Everything that they offer is registered, and the agent is granted it. */
 export async function openRelay(
   specs: UpstreamSpec[],
-  { withhold = [], policy = everythingGranted, more = {}, path = {} }: RelayOptions = {},
+  { withhold = [], policy = everythingGranted, more = {}, path = {}, approvals }: RelayOptions = {},
 ) {
   const fleet = openFleet(specs);
   const tools: (Partial<ToolSpec> & { name: string; pin: ToolPin | null })[] = [];
@@ -63,6 +66,7 @@ export async function openRelay(
         expiresAt: Number.MAX_SAFE_INTEGER,
       }),
     },
+    ...(approvals === undefined ? {} : { approvals: approvals(remit, states) }),
     ...more,
   });
   return {

@@ -1,8 +1,8 @@
 import type { Caller, JsonObject } from "@remit/contract";
 import { decodeHeaderValue } from "../mcp/header-value.ts";
-import { rpcCodes } from "../mcp/mcp-protocol.ts";
+import { rpcCodes, tasksExtension } from "../mcp/mcp-protocol.ts";
 import type { ApprovalTasks } from "./approval-tasks.ts";
-import { abilitiesOf, tasksExtension } from "./client-abilities.ts";
+import { abilitiesOf } from "./client-abilities.ts";
 import type { Refusal } from "./refusal.ts";
 import { refuse, refuseHeader } from "./refusal.ts";
 import type { Headers } from "./revision.ts";

@@ -14,7 +14,11 @@ export const metaKeys = {
   serverInfo: "io.modelcontextprotocol/serverInfo",
   logLevel: "io.modelcontextprotocol/logLevel",
   subscriptionId: "io.modelcontextprotocol/subscriptionId",
+  relatedTask: "io.modelcontextprotocol/related-task",
 } as const;
+
+/** The extension by which a call may be answered with a task (SEP-2663). */
+export const tasksExtension = "io.modelcontextprotocol/tasks";
 
 /** JSON-RPC 2.0 and MCP 2026-07-28 error codes. */
 export const rpcCodes = {
@@ -48,4 +52,5 @@ export const namedBy: ReadonlyMap<string, string> = new Map([
   ["tasks/get", "taskId"],
   ["tasks/update", "taskId"],
   ["tasks/cancel", "taskId"],
+  ["tasks/result", "taskId"],
 ]);

@@ -2,7 +2,7 @@ import type { JsonObject } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import { canonicalJson } from "@remit/core";
 import { metaKeys } from "../mcp/mcp-protocol.ts";
-import type { Connection, RequestOptions } from "./connection.ts";
+import type { Connection } from "./connection.ts";
 import { SessionExpired } from "./http-channel.ts";
 import type { Relay } from "./relay.ts";
 
@@ -11,7 +11,8 @@ import type { Relay } from "./relay.ts";
  * connection that many share nobody could say whose client is asked.
  */
 export type ClientLanes = {
-  request(method: string, params: JsonObject, options: RequestOptions, relay: Relay): Promise<JsonObject>;
+  /** Does work on the client's connection, and again on a new one where the upstream had forgotten the session before it looked. */
+  during<Result>(signal: AbortSignal, relay: Relay, work: (connection: Connection) => Promise<Result>): Promise<Result>;
   /** Closes what belongs to a client that has gone. */
   end(lane: string): void;
   close(): Promise<void>;
@@ -86,16 +87,16 @@ export function createClientLanes(
     lane.idle.unref();
   }
 
-  async function once(method: string, params: JsonObject, options: RequestOptions, relay: Relay): Promise<JsonObject> {
+  async function once<Result>(signal: AbortSignal, relay: Relay, work: (connection: Connection) => Promise<Result>): Promise<Result> {
     const lane = enter(relay);
     try {
-      const connection = await abortable(lane.connecting, options.signal);
+      const connection = await abortable(lane.connecting, signal);
       const level = relay.meta[metaKeys.logLevel];
       if (typeof level === "string" && level !== lane.level && connection.capabilities["logging"] !== undefined) {
         lane.level = level;
-        await connection.request("logging/setLevel", { level }, { signal: options.signal });
+        await connection.request("logging/setLevel", { level }, { signal });
       }
-      return await connection.request(method, params, options);
+      return await work(connection);
     } catch (error) {
       if (error instanceof SessionExpired) drop(lane);
       throw error;
@@ -105,12 +106,12 @@ export function createClientLanes(
   }
 
   return {
-    async request(method, params, options, relay) {
+    async during(signal, relay, work) {
       try {
-        return await once(method, params, options, relay);
+        return await once(signal, relay, work);
       } catch (error) {
         if (!(error instanceof SessionExpired)) throw error;
-        return await once(method, params, options, relay);
+        return await once(signal, relay, work);
       }
     },
     end(owner) {

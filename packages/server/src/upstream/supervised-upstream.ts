@@ -1,6 +1,6 @@
 import type { JsonObject, ToolResult, UpstreamSpec } from "@remit/contract";
 import { operationNamed, RemitError } from "@remit/contract";
-import { rpcCodes, statelessVersion } from "../mcp/mcp-protocol.ts";
+import { rpcCodes, statelessVersion, tasksExtension } from "../mcp/mcp-protocol.ts";
 import { RpcError } from "../mcp/rpc-error.ts";
 import { headerParameters, parameterHeaders } from "../mcp/header-parameters.ts";
 import { connectHook } from "../hook/connect-hook.ts";
@@ -15,6 +15,9 @@ import { createClientLanes } from "./client-lanes.ts";
 import { connectHttp } from "./connect-http.ts";
 import { connectStdio } from "./connect-stdio.ts";
 import type { ConnectDeps, Connection, RequestOptions } from "./connection.ts";
+import { isObject } from "./connection.ts";
+import type { TaskState } from "./follow-task.ts";
+import { followTask, taskOf } from "./follow-task.ts";
 import { SessionExpired } from "./http-channel.ts";
 import { listOfferedTools } from "./offered-tools.ts";
 import { redactedConnection, redactedError } from "./redacted-connection.ts";
@@ -96,6 +99,8 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
   };
   const stopping = new AbortController();
   let stopped = false;
+  /** Calls at which the upstream works by itself. */
+  let following = 0;
   const idle: (() => void)[] = [];
   let announcing: NodeJS.Timeout | undefined;
   const lanes = createClientLanes(name, (capabilities, signal) =>
@@ -210,8 +215,67 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
     }
   }
 
+  /** Whether a call may become a task, by what the upstream says that it can do. */
+  function mayBecomeTask(connection: Connection, call: UpstreamCall): boolean {
+    const { extensions, tasks: own } = connection.capabilities;
+    if (connection.protocolVersion === statelessVersion)
+      return following < maxFollowed && isObject(extensions) && isObject(extensions[tasksExtension]);
+    const requests = isObject(own) ? own["requests"] : undefined;
+    const ofTools = isObject(requests) ? requests["tools"] : undefined;
+    if (!isObject(ofTools) || !isObject(ofTools["call"])) return false;
+    const execution = tools.get(call.tool)?.raw["execution"];
+    const support = isObject(execution) ? execution["taskSupport"] : undefined;
+    if (support !== "required") return support === "optional" && call.mayBeTask === true && following < maxFollowed;
+    if (following < maxFollowed) return true;
+    throw new RemitError("upstream-busy", `upstream "${name}" works at ${following} tasks already; nothing was sent, try again later`);
+  }
+
+  /** Waits for what an upstream does by itself: longer than a call may take, in no place of its concurrency, and yet not for ever. */
+  async function follow(
+    task: TaskState,
+    call: UpstreamCall,
+    clock: Clock,
+    via: Connection | null,
+    stateless: boolean,
+  ): Promise<JsonObject> {
+    const { relay } = call;
+    const limitMs = spec.taskTimeoutMs ?? defaultTaskTimeoutMs;
+    following += 1;
+    clock.leave();
+    clock.extend(limitMs, `did not end its task within ${Math.round(limitMs / 1_000)} s, so it was cancelled`);
+    let told = 0;
+    const tell = (statusMessage: string | null): void => {
+      call.onTask?.({ upstream: name, id: task.id, statusMessage });
+      if (statusMessage === null || relay?.progress !== true) return;
+      told += 1;
+      relay.onNotification("notifications/progress", { progressToken: 0, progress: told, message: statusMessage });
+    };
+    try {
+      tell(task.statusMessage);
+      const asks = relay !== undefined && Object.keys(relay.capabilities).length > 0;
+      return await followTask(task, {
+        upstream: name,
+        stateless,
+        signal: AbortSignal.any([clock.signal, stopping.signal]),
+        pollTimeoutMs: spec.timeoutMs,
+        by: call.by,
+        request: (method, params, options) => (via === null ? send(method, params, options) : via.request(method, params, options)),
+        ask: asks ? (question, signal) => clock.during(() => relay.ask(question, signal)) : null,
+        onStatus: tell,
+      });
+    } finally {
+      following -= 1;
+      wakeIdle();
+    }
+  }
+
+  function wakeIdle(): void {
+    if (bulkhead.running() === 0 && following === 0) for (const listener of idle.splice(0)) listener();
+  }
+
   /** Sends an action: on the connection of all, or on the client's own where the upstream may ask it something by the handshake. */
-  async function act(call: UpstreamCall, signal: AbortSignal, outside: Outside): Promise<ToolResult> {
+  async function act(call: UpstreamCall, clock: Clock, outside: Outside): Promise<ToolResult> {
+    const { signal } = clock;
     const operation = operationNamed(call.tool);
     if (operation?.asks === "client") {
       throw new RemitError("upstream-unavailable", `what upstream "${name}" asked can no longer be answered: its call has ended`);
@@ -228,23 +292,33 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
       );
       throw new RemitError("upstream-error", `upstream "${name}" gives no states: ${cause.message}`, { cause });
     }
+    const mayTask = operation === null && mayBecomeTask(connection, call);
     const params: JsonObject = {
       ...(operation === null ? { name: call.tool, arguments: call.arguments } : call.arguments),
       ...(stateless ? continuation : {}),
+      ...(mayTask && !stateless ? { task: { ttl: (spec.taskTimeoutMs ?? defaultTaskTimeoutMs) * 2 } } : {}),
       ...(Object.keys(meta).length === 0 ? {} : { _meta: meta }),
     };
     const method = operation?.method ?? "tools/call";
     const options: RequestOptions = { signal, by: call.by, headers: headersOf(call, stateless) };
+    const ended = async (answer: JsonObject, via: Connection | null, isStateless: boolean): Promise<JsonObject> => {
+      const task = mayTask ? taskOf(name, answer, isStateless) : null;
+      return task === null ? answer : await follow(task, call, clock, via, isStateless);
+    };
+    const offered = mayTask && stateless ? { extensions: { [tasksExtension]: {} } } : {};
     let raw: JsonObject;
-    if (relay === undefined) raw = await send(method, params, options);
+    if (relay === undefined) raw = await ended(await send(method, params, { ...options, capabilities: offered }), null, stateless);
     else {
       options.progress = relay.progress;
       options.onNotification = (told, said) => relay.onNotification(told, said);
       const asks = Object.keys(relay.capabilities).length > 0;
       if (asks && connection.speaksHandshake && (!stateless || (!relay.stateless && continuation === undefined))) {
         options.onServerRequest = (request, aborting) => outside(() => relay.ask(request, aborting));
-        raw = await lanes.request(method, params, options, relay);
-      } else raw = await send(method, params, stateless ? { ...options, capabilities: relay.capabilities } : options);
+        raw = await lanes.during(signal, relay, async (lane) => await ended(await lane.request(method, params, options), lane, false));
+      } else {
+        const capabilities = { ...relay.capabilities, ...offered };
+        raw = await ended(await send(method, params, stateless ? { ...options, capabilities } : options), null, stateless);
+      }
     }
     return operation === null ? toolResultOf(name, raw) : operationResultOf(name, raw);
   }
@@ -263,7 +337,8 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
       ending.abort(new RemitError("cancelled", `the call to upstream "${name}" was cancelled`, { cause: signal?.reason }));
     if (signal?.aborted === true) cancel();
     signal?.addEventListener("abort", cancel, { once: true });
-    const late = () => ending.abort(new RemitError("upstream-timeout", `upstream "${name}" did not answer within ${timeoutMs} ms`));
+    let limit = { ms: timeoutMs, why: `did not answer within ${timeoutMs} ms` };
+    const late = () => ending.abort(new RemitError("upstream-timeout", `upstream "${name}" ${limit.why}`));
     let deadline = setTimeout(late, timeoutMs);
     let paused = 0;
     const pause = () => {
@@ -271,11 +346,24 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
       clearTimeout(deadline);
       return () => {
         paused -= 1;
-        if (paused === 0) deadline = setTimeout(late, timeoutMs);
+        if (paused === 0) deadline = setTimeout(late, limit.ms);
       };
     };
+    const during: Outside = async (ask) => {
+      const resume = pause();
+      try {
+        return await ask();
+      } finally {
+        resume();
+      }
+    };
+    const extend = (ms: number, why: string): void => {
+      limit = { ms, why };
+      clearTimeout(deadline);
+      deadline = setTimeout(late, ms);
+    };
     try {
-      return await work({ signal: ending.signal, pause });
+      return await work({ signal: ending.signal, pause, during, extend, leave: () => undefined });
     } finally {
       paused = Number.NaN;
       clearTimeout(deadline);
@@ -294,7 +382,9 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
           connect();
         }
         const connection = await connected(signal);
-        return await listOfferedTools(name, connection, signal);
+        const offered = await listOfferedTools(name, connection, signal);
+        for (const tool of offered) tools.set(tool.name, tool);
+        return offered;
       }),
 
     list: (method, cursor) =>
@@ -337,11 +427,16 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
             asking -= 1;
           }
         };
+        // What the upstream does by itself takes no place: from then on there is none to give back, or to take again.
+        const leave = (): void => {
+          release();
+          release = () => undefined;
+        };
         try {
-          return await act(call, clock.signal, outside);
+          return await act(call, { ...clock, leave }, outside);
         } finally {
           if (asking === 0) release();
-          if (bulkhead.running() === 0) for (const listener of idle.splice(0)) listener();
+          wakeIdle();
         }
       }),
 
@@ -363,7 +458,7 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
     async stop(drainMs) {
       stopped = true;
       clearTimeout(timer);
-      if (bulkhead.running() > 0 && drainMs > 0) {
+      if ((bulkhead.running() > 0 || following > 0) && drainMs > 0) {
         await new Promise<void>((resolve) => {
           const late = setTimeout(resolve, drainMs);
           idle.push(() => {
@@ -372,7 +467,9 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
           });
         });
       }
-      stopping.abort();
+      stopping.abort(
+        new RemitError("outcome-unknown", `upstream "${name}" was stopped or replaced while it worked; whether it was done is not known`),
+      );
       await lanes.close();
       const last = state;
       lastError = "it was stopped";
@@ -396,9 +493,22 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
 type Outside = <Answer>(ask: () => Promise<Answer>) => Promise<Answer>;
 
 /** A deadline that stands still while a person is asked. */
-type Clock = { signal: AbortSignal; pause: () => () => void };
+type Clock = {
+  signal: AbortSignal;
+  pause: () => () => void;
+  /** Runs while it stands still. */
+  during: Outside;
+  /** From now on so long, instead of what was left. */
+  extend: (ms: number, why: string) => void;
+  /** Gives the call's place to another. */
+  leave: () => void;
+};
 
 const announceAfterMs = 100;
+/** How long an upstream may work at one call by itself, where its registration does not say. */
+const defaultTaskTimeoutMs = 60 * 60_000;
+/** More tasks than this at a time are not offered to an upstream. */
+const maxFollowed = 256;
 
 function stderrOf(error: unknown): string[] {
   return RemitError.is(error) ? error.issues.map((issue) => issue.message) : [];

@@ -1,6 +1,7 @@
 import type { InputRequired, JsonObject, ToolResult } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import { isObject } from "./connection.ts";
+import { inputRequestsOf } from "./input-requests.ts";
 
 /**
  * A raw result of `tools/call` as a tool result: its members as they came, unknown ones included.
@@ -10,6 +11,8 @@ export function toolResultOf(upstream: string, raw: JsonObject): ToolResult {
   const asked = inputRequiredOf(upstream, raw);
   if (asked !== null) return asked;
   const { resultType: _resultType, inputRequired: _ours, ...result } = raw;
+  if (isObject(result["task"]) && result["content"] === undefined)
+    throw new RemitError("upstream-error", `upstream "${upstream}" made a task of a call that asked for none`);
   const content = result["content"] ?? [];
   if (!Array.isArray(content) || !content.every(isObject)) {
     throw new RemitError("upstream-error", `upstream "${upstream}" gave back a result whose content is no array of objects`);
@@ -34,28 +37,16 @@ export function operationResultOf(upstream: string, raw: JsonObject): ToolResult
   return { content: [], structuredContent: result };
 }
 
-const askable = new Set(["elicitation/create", "sampling/createMessage", "roots/list"]);
-const maxQuestions = 32;
-
 function inputRequiredOf(upstream: string, raw: JsonObject): ToolResult | null {
   const { resultType, inputRequests, requestState } = raw;
   if (resultType === undefined || resultType === "complete") return null;
   const refused = (what: string) => new RemitError("upstream-error", `upstream "${upstream}" ${what}`);
   if (resultType !== "input_required") throw refused("gave back a result of an unknown type");
   if (requestState !== undefined && typeof requestState !== "string") throw refused("asks for input with a requestState that is no text");
-  if (inputRequests !== undefined) {
-    if (!isObject(inputRequests)) throw refused("asks for input in a way that cannot be read");
-    const questions = Object.values(inputRequests);
-    if (questions.length > maxQuestions) throw refused(`asks more than ${maxQuestions} things at once`);
-    for (const question of questions) {
-      const method = isObject(question) ? question["method"] : undefined;
-      if (typeof method !== "string" || !askable.has(method)) throw refused("asks for something that no client can be asked for");
-    }
-  }
-  if ((inputRequests === undefined || Object.keys(inputRequests).length === 0) && requestState === undefined)
-    throw refused("asks for input without saying what for");
+  const questions = inputRequestsOf(upstream, inputRequests);
+  if (Object.keys(questions).length === 0 && requestState === undefined) throw refused("asks for input without saying what for");
   const inputRequired: InputRequired = {
-    ...(inputRequests === undefined ? {} : { inputRequests }),
+    ...(isObject(inputRequests) ? { inputRequests } : {}),
     ...(requestState === undefined ? {} : { requestState }),
   };
   return { content: [], inputRequired };

@@ -25,7 +25,14 @@ export type UpstreamCall = {
   /** The client's side; absent where none is there, as when a server carries out what people have granted. */
   relay?: Relay;
   continuation?: Continuation;
+  /** Told when the upstream works at the call by itself, as a task, and whenever it says something new of how that stands. */
+  onTask?: (task: UpstreamTask) => void;
+  /** Whether whoever made the call can be told of a task: only then is one made of a tool that leaves it to the caller. */
+  mayBeTask?: boolean;
 };
+
+/** A task that an upstream made of a call. Its id is the upstream's own, and no client's business. */
+export type UpstreamTask = { upstream: string; id: string; statusMessage: string | null };
 
 /** A list that an upstream keeps beside its tools. */
 export type ListMethod = "resources/list" | "resources/templates/list" | "prompts/list";
