@@ -355,7 +355,8 @@ export const requirements: readonly Requirement[] = [
   {
     id: "AUD-03",
     capability: "Which records, policy, tool, follow-on actions",
-    promise: "The ledger is searched by run, action, agent, tool, subject and time, and says under which policy each thing happened.",
+    promise:
+      "The ledger is searched by run, action, agent, tool and time; remit audit accesses finds a record in what was sent and answered, and says which policy let it, by which tool, and what followed.",
     level: "N",
   },
   {
@@ -386,6 +387,20 @@ export const requirements: readonly Requirement[] = [
     id: "AUD-08",
     capability: "Approval trails",
     promise: "Who was asked, who answered what and on which digest is kept beside the action that followed.",
+    level: "N",
+  },
+  {
+    id: "AUD-09",
+    capability: "Exception reports",
+    promise:
+      "remit audit exceptions lists what was out of the ordinary (break-glass, waivers, limits that people raised for themselves, shadow decisions that differ, unknown outcomes), each with its entry, and says which entries it looked at.",
+    level: "N",
+  },
+  {
+    id: "AUD-10",
+    capability: "Access logs, IAM diffs, token TTL records",
+    promise:
+      "remit audit permissions says how permissions changed and by whom; remit audit tokens how long tokens lived and when secrets were rotated.",
     level: "N",
   },
   {

@@ -15,6 +15,7 @@ export * from "./identity/consent.ts";
 export * from "./identity/identity.ts";
 export * from "./identity/login.ts";
 export * from "./json/json.ts";
+export * from "./audit/reports.ts";
 export * from "./ledger/entry.ts";
 export * from "./ledger/event.ts";
 export * from "./ledger/proof.ts";

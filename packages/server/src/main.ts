@@ -28,6 +28,9 @@ import { approvalStore } from "./approval/approval.postgres.ts";
 import { registerApprovalRoutes } from "./approval/approval.routes.ts";
 import { createApprovals } from "./approval/approval.service.ts";
 import { confirmedFirst } from "./control/confirmed-first.ts";
+import { createAuditReportsStore } from "./audit/audit-reports.postgres.ts";
+import { registerAuditReportRoutes } from "./audit/audit-reports.routes.ts";
+import { createAuditReports } from "./audit/audit-reports.service.ts";
 import { createControlState } from "./control/control-state.postgres.ts";
 import { startServerInstance } from "./control/server-instance.postgres.ts";
 import { startDatabase } from "./database/start-database.ts";
@@ -71,6 +74,7 @@ import { createOutbound } from "./outbound/outbound-fetch.ts";
 import { createCedarEngine } from "./policy/cedar-engine.ts";
 import { createPolicyWorkbench } from "./policy/policy-workbench.ts";
 import { registerPolicyRoutes } from "./policy/policy.routes.ts";
+import { createRegistryHistory } from "./registry/registry-history.postgres.ts";
 import { registryStore } from "./registry/registry.postgres.ts";
 import { registerRegistryRoutes } from "./registry/registry.routes.ts";
 import { createRegistry } from "./registry/registry.service.ts";
@@ -431,6 +435,13 @@ export async function startComposed(options: ServerOptions, replace: Replacement
     registerTlogRoutes(app, { tlog });
     const exports = createExports({ store: createExportStore(database), rows, tree, payloadKeys, keys, ledger, now, newId });
     registerExportRoutes(app, { exports });
+    const reports = createAuditReports({
+      store: createAuditStore(database),
+      reports: createAuditReportsStore(database),
+      payloads: ledger,
+      history: createRegistryHistory(database),
+    });
+    registerAuditReportRoutes(app, { reports });
 
     // The way out of the ledger: whoever reads it takes no connection that an action needs, and holds nothing up.
     const streamDatabase = gatedDatabase(database, 2);

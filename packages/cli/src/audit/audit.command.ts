@@ -11,6 +11,7 @@ import { safeJson } from "../terminal/safe-text.ts";
 import { table } from "../terminal/table.ts";
 import { defineProofs } from "./proof.command.ts";
 import { defineExport } from "./export.command.ts";
+import { defineReports } from "./define-reports.ts";
 import { storyWords } from "./story-words.ts";
 import { trailersOf } from "./trailer-words.ts";
 import { verdictWords } from "./verdict-words.ts";
@@ -63,6 +64,8 @@ export function defineAudit(command: Command, run: Run): void {
     .description("what the message of a commit or a pull request says of the run or action behind it, as git trailers")
     .action((id: string) => run((frame) => showTrailers(frame, id)));
   example(trailers, "remit audit trailers run_0190… >> .git/PULL_REQUEST_BODY", "remit audit trailers act_0190… --json");
+
+  defineReports(command, run);
 
   const verify = command
     .command("verify")

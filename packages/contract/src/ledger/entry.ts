@@ -79,6 +79,18 @@ export const entryTypes = [
 ] as const;
 export type EntryType = (typeof entryTypes)[number];
 
+/** How an action may end: every attempt has exactly one entry of these. */
+export const terminalEntryTypes = [
+  "action-denied",
+  "action-expired",
+  "action-rejected",
+  "action-cancelled",
+  "action-halted",
+  "action-succeeded",
+  "action-failed",
+  "action-unknown",
+] as const satisfies readonly EntryType[];
+
 /** Something large or personal that an entry refers to. It is sealed beside the entry and can be erased without breaking a proof. */
 export type Payload = {
   /** Which payload of the entry: `arguments`, `result`. */

@@ -1,3 +1,4 @@
+import { terminalEntryTypes } from "@remit/contract";
 import type { ShownEntry, ShownPayload, Story, StoryAction, StoryApproval, StoryDecision } from "@remit/contract";
 
 /**
@@ -107,7 +108,8 @@ function outcomeOf({ seq, event }: ShownEntry): StoryAction["outcome"] {
   };
 }
 
-function storyApprovals(entries: readonly ShownEntry[]): StoryApproval[] {
+/** Every request for approval that these entries are about, from asking to its end. */
+export function storyApprovals(entries: readonly ShownEntry[]): StoryApproval[] {
   const byId = new Map<string, ShownEntry[]>();
   for (const entry of entries) {
     const { approvalid, type } = entry.event;
@@ -140,9 +142,7 @@ function storyApprovals(entries: readonly ShownEntry[]): StoryApproval[] {
 
 const approvalStates: ReadonlySet<string> = new Set(["granted", "denied", "expired", "cancelled", "consumed", "stale"]);
 
-const terminal: ReadonlySet<string> = new Set(
-  ["denied", "expired", "rejected", "cancelled", "halted", "succeeded", "failed", "unknown"].map((state) => `action-${state}`),
-);
+const terminal: ReadonlySet<string> = new Set(terminalEntryTypes);
 
 function stateOf(type: string): string {
   const state = type.slice("action-".length);

@@ -56,7 +56,10 @@ export function createApprovalEntries(newEntryId: NewEntryId) {
       if (approval.state === "denied") return [voted, entry("approval-denied", approval, actor, at, { digest: approval.digest })];
       if (approval.state !== "granted") return [voted];
       const approvedBy = approval.votes.map(({ party }) => party);
-      return [voted, entry("approval-granted", approval, actor, at, { digest: approval.digest, approvedBy })];
+      return [
+        voted,
+        entry("approval-granted", approval, actor, at, { digest: approval.digest, approvedBy, accountable: approval.accountable }),
+      ];
     },
 
     delegated: (approval: StoredApproval, from: string, to: string, at: number): NewEntry[] => [

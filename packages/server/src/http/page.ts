@@ -40,7 +40,8 @@ export function positionOf<Position extends z.ZodType>(query: PageQuery, schema:
   return parsed.data;
 }
 
-function encodeCursor(position: readonly (string | number)[]): string {
+/** A cursor that {@link positionOf} reads. */
+export function encodeCursor(position: readonly (string | number)[]): string {
   return Buffer.from(JSON.stringify(position), "utf8").toString("base64url");
 }
 

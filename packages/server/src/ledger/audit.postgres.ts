@@ -15,7 +15,7 @@ export function createAuditStore(database: Queryable): AuditStore {
         filter.trace,
         filter.agent,
         filter.actor,
-        filter.type,
+        filter.types,
         filter.tool,
         filter.since,
         filter.until,
@@ -41,7 +41,7 @@ function findSql(beyond: "<" | ">", direction: "ASC" | "DESC"): string {
 SELECT e.id, l.seq, e.body FROM ledger_leaf l JOIN ledger_entry e ON e.id = l.entry_id
 WHERE ($1::text IS NULL OR e.run_id = $1) AND ($2::text IS NULL OR e.action_id = $2) AND ($3::text IS NULL OR e.approval_id = $3)
   AND ($4::text IS NULL OR e.trace_id = $4) AND ($5::text IS NULL OR e.agent = $5) AND ($6::text IS NULL OR e.actor = $6)
-  AND ($7::text IS NULL OR e.type = $7) AND ($8::text IS NULL OR e.tool = $8)
+  AND ($7::text[] IS NULL OR e.type = ANY ($7)) AND ($8::text IS NULL OR e.tool = $8)
   AND ($9::timestamptz IS NULL OR e.at >= $9) AND ($10::timestamptz IS NULL OR e.at < $10)
   AND ($11::bigint IS NULL OR $11 ${beyond} l.seq)
 ORDER BY l.seq ${direction} LIMIT $12`;

@@ -48,7 +48,7 @@ export function registerAuditRoutes(app: App, { audit }: { audit: Audit }): void
         trace: trace ?? null,
         agent: agent ?? null,
         actor: actor ?? null,
-        type: type ?? null,
+        types: type === undefined ? null : [type],
         tool: tool ?? null,
         since: since === undefined ? null : new Date(since),
         until: until === undefined ? null : new Date(until),

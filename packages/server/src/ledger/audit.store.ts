@@ -8,7 +8,7 @@ export type EntryFilter = {
   trace: string | null;
   agent: string | null;
   actor: string | null;
-  type: string | null;
+  types: readonly string[] | null;
   tool: string | null;
   /** From this moment on. */
   since: Date | null;

@@ -117,7 +117,7 @@ async function load(database: Queryable): Promise<StoredRegistry> {
   };
 }
 
-async function loadVersions(database: Queryable, wanted: readonly [string, string, string][]): Promise<AssetVersion[]> {
+export async function loadVersions(database: Queryable, wanted: readonly [string, string, string][]): Promise<AssetVersion[]> {
   const versions = await database.query<AssetVersion>(
     `SELECT v.kind, v.name, v.digest, v.content
      FROM unnest($1::text[], $2::text[], $3::text[]) AS wanted (kind, name, digest)

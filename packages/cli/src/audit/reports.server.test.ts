@@ -1,0 +1,42 @@
+import { expect, test } from "vitest";
+import { serveAgent } from "../agent/served-agent.testing.ts";
+
+test("[AUD-03][AUD-09][AUD-10] an auditor's questions are answered in words and as data", async () => {
+  const served = await serveAgent("clerk", {
+    "agents/clerk.yaml": `kind: agent
+name: clerk
+purpose: Files things
+accountable: ada
+tier: 1
+policies: [clerk]
+environments: [laptop]
+tools: []
+constraints: {}
+`,
+    "policies/clerk/policy.yaml": "kind: policy\nname: clerk\ndescription: Nothing yet\nowner: ada\n",
+    "policies/clerk/grants.cedar": '@id("grants.none")\npermit (principal, action, resource) when { false };\n',
+    "policies/clerk/clerk.test.yaml": "cases: []\n",
+  });
+  try {
+    const ask = async (...args: string[]) => {
+      const answer = await served.remit(["audit", ...args, "--context", "ada"]);
+      expect(answer.err).not.toContain("Error");
+      return { ...answer, data: args.includes("--json") ? (JSON.parse(answer.out) as Record<string, unknown>) : {} };
+    };
+    expect((await ask("accesses", "--record", "T-1")).out).toContain("Nothing found in 0 actions.");
+    expect((await ask("approvals")).out).toContain("Nothing was asked.");
+    const exceptions = await ask("exceptions");
+    expect(exceptions.out).toContain("break-glass");
+    expect(exceptions.out).toContain("A login link for ada was made with the machine key.");
+    expect((await ask("permissions")).out).toContain("New agent clerk: Files things.");
+    expect((await ask("tokens")).out).toMatch(/clerk\s+sec_/);
+    expect((await ask("permissions", "--until", "2020-01-01T00:00:00Z")).out).toContain("Nothing was applied in this range.");
+    expect((await ask("exceptions", "--json")).data).toMatchObject({ population: { first: 0 }, truncated: false });
+    expect((await ask("tokens", "--json")).data).toMatchObject({ tokens: { limitSeconds: 300 } });
+    const wrong = await served.remit(["audit", "tokens", "--since", "yesterday", "--context", "ada"]);
+    expect(wrong.exit).toBe(2);
+    expect(wrong.err).toContain("since");
+  } finally {
+    await served.stop();
+  }
+});
