@@ -278,7 +278,15 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       disturb: (call, send) => injectFaults(call, send),
     });
     stops.push(() => upstreams.stop());
-    const ownEngine = createCedarEngine();
+    const ownEngine = createCedarEngine({
+      onDifference(data) {
+        logger.error(data, "Cedar answers otherwise than was evaluated directly; it alone decides from now on");
+        const entry = { id: newId("entry"), at: now().toISOString(), actor: "service:remit", data };
+        ledger
+          .record({ ...entry, type: "policy-differed" })
+          .catch(onError("that policies were evaluated in two ways could not be recorded"));
+      },
+    });
     const policyEngine = replace.policyEngine?.(ownEngine) ?? ownEngine;
     const registry = createRegistry({ database, store: registryStore, ledger, control, upstreams, policyEngine, now });
     control.onChange(async () => {

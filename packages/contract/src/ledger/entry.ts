@@ -62,6 +62,7 @@ export const entryTypes = [
   "audit-exported",
   "circuit-opened",
   "circuit-closed",
+  "policy-differed",
   "fault-added",
   "fault-confirmed",
   "fault-removed",

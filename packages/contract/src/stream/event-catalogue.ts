@@ -61,6 +61,7 @@ export const entryMeanings: Readonly<Record<EntryType, string>> = {
   "audit-exported": "A range of the ledger was given out as a bundle, and to whom.",
   "circuit-opened": "A tool is no longer called, because it fails.",
   "circuit-closed": "A tool is called again.",
+  "policy-differed": "Policies were evaluated otherwise than by Cedar: the call was denied, and Cedar alone decides from then on.",
   "fault-added": "Somebody injected a fault on purpose.",
   "fault-confirmed": "A second person confirmed a fault in production.",
   "fault-removed": "An injected fault ended.",

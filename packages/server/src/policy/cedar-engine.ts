@@ -6,6 +6,7 @@ import { loadCedar } from "./cedar-module.ts";
 import type { Cedar } from "./compile.ts";
 import type { PolicyEngine } from "./policy-engine.ts";
 import { preparedOrThrow, prepareRegistry } from "./prepared-registry.ts";
+import type { PolicyDifference } from "./policy-set.ts";
 import type { PreparedRegistry } from "./prepared-registry.ts";
 
 export type CedarEngineOptions = {
@@ -13,6 +14,8 @@ export type CedarEngineOptions = {
   load?: () => Cedar;
   /** How many prepared slices an instance of Cedar keeps. */
   slots?: number;
+  /** Where Cedar and what is evaluated without it differ. The call was denied. */
+  onDifference?: (difference: PolicyDifference) => void;
 };
 
 /** Registries that stay prepared: the one in force, the one that comes, and those that calls in flight were decided under. */
@@ -26,7 +29,7 @@ export function createCedarEngine(options: CedarEngineOptions = {}): PolicyEngin
 
   async function prepare(registry: Registry): Promise<void> {
     if (prepared.get(registry.digest) !== undefined) return;
-    const under = preparing.get(registry.digest) ?? prepareRegistry(registry, evaluator);
+    const under = preparing.get(registry.digest) ?? prepareRegistry(registry, evaluator, options.onDifference);
     preparing.set(registry.digest, under);
     try {
       prepared.set(registry.digest, preparedOrThrow(await under));

@@ -5,6 +5,8 @@ import { describe, expect, test } from "vitest";
 import { createCedarEngine } from "./cedar-engine.ts";
 import { createCedarEvaluator } from "./cedar-evaluator.ts";
 import { evaluateDirectly } from "./direct-evaluation.ts";
+import type { Cedar } from "./compile.ts";
+import type { PolicyDifference } from "./policy-set.ts";
 import { createPolicySet } from "./policy-set.ts";
 import { prepareRegistry } from "./prepared-registry.ts";
 import { loadCedar } from "./cedar-module.ts";
@@ -95,7 +97,14 @@ describe("random policies", () => {
         fc.asyncProperty(randomSets(40), requests(40, 2_000), async (sources, asked) => {
           const { vocabulary, sets } = await prepareRegistry(supportRegistry({ sets: sources, guard: null }), evaluator);
           const always = [...sets.values()].map(({ compiled }) =>
-            createPolicySet({ compiled, vocabulary, digest: `${(prepared += 1)}`, evaluator, checkEvery: 1 }),
+            createPolicySet({
+              compiled,
+              vocabulary,
+              digest: `${(prepared += 1)}`,
+              evaluator,
+              checkEvery: 1,
+              onDifference: (difference) => expect(difference).toBeNull(),
+            }),
           );
           for (const [number, request] of asked) {
             const set = always.find(({ compiled }) => compiled.name === `set${number}`);
@@ -115,6 +124,46 @@ describe("random policies", () => {
     );
     // Most of what policies ask is plain; were it not, this would cost for nothing.
     expect(seen.direct).toBeGreaterThan(seen.cedar);
+  });
+
+  test("[CTL-37] where Cedar and what is evaluated without it differ, the call is denied, it is told once, and Cedar alone decides from then on", async () => {
+    const told: PolicyDifference[] = [];
+    let questions = 0;
+    // Cedar as it is, but that the permit never applies: so what permits is what was evaluated without it.
+    const load = (): Cedar => {
+      const cedar = loadCedar();
+      return {
+        ...cedar,
+        statefulIsAuthorized(call) {
+          questions += 1;
+          const answer = cedar.statefulIsAuthorized(call);
+          if (answer.type === "success") answer.response.diagnostics.reason = [];
+          return answer;
+        },
+      };
+    };
+    const engine = createCedarEngine({ load, onDifference: (difference) => told.push(difference) });
+    const registry = supportRegistry(
+      onePolicy(
+        '@id("p") permit (principal, action == Remit::Action::"helpdesk__email.send", resource) when { context.input.to like "a*" };',
+      ),
+    );
+    await engine.prepare(registry);
+    const decisions = ["a1", "a2", "a3"].map((to) => engine.decide(registry, "support", ask("helpdesk__email.send", { to })));
+    expect(decisions.map((decision) => (decision.type === "deny" ? decision.code : decision.type))).toEqual([
+      "policy-error",
+      "no-grant",
+      "no-grant",
+    ]);
+    expect(told).toEqual([
+      {
+        policySet: "support",
+        tool: "helpdesk__email.send",
+        direct: { satisfied: ["p"], errors: [] },
+        cedar: { satisfied: [], errors: [] },
+      },
+    ]);
+    expect(questions).toBe(3);
   });
 
   test.each(likes)("[CTL-37] %j like %j", async (text, pattern) => {

@@ -31,8 +31,12 @@ export type PolicySet = {
   probe(request: PolicyRequest, conditions: ReadonlyMap<string, Expr>): Evaluation | null;
 };
 
-/** Policies of a slice as one question to Cedar. `asked`: how often; `direct`: whether what is plain is answered without asking Cedar. */
+/** Policies of a slice as one question to Cedar. `asked`: how often; `direct`: whether what is plain may be answered without asking Cedar. */
 type Part = { set: PreparedSet; context: RecordType; policies: readonly CompiledPolicy[]; asked: number; direct: boolean };
+
+/** Where Cedar answered a question otherwise than was evaluated directly. Names alone: what an error says may quote the call. */
+export type PolicyDifference = { policySet: string; tool: string; direct: Applied; cedar: Applied };
+type Applied = { satisfied: string[]; errors: string[] };
 type Slice = {
   number: number;
   policies: readonly CompiledPolicy[];
@@ -61,8 +65,11 @@ export function createPolicySet(deps: {
   evaluator: CedarEvaluator;
   /** What is answered directly is Cedar's to answer: it is asked the first questions of each kind, and one in so many from then on. */
   checkEvery?: number;
+  /** Told once, where the two differ: from then on Cedar alone answers for this set. */
+  onDifference?: ((difference: PolicyDifference) => void) | undefined;
 }): PolicySet {
-  const { compiled, vocabulary, evaluator, checkEvery = 64 } = deps;
+  const { compiled, vocabulary, evaluator, checkEvery = 64, onDifference } = deps;
+  let isDirectTrusted = true;
   const slices = createBoundedCache<Slice>(maxSlices);
   // What Cedar said of a question. Exact, because the key is the whole question: the slice, and everything of the context that its policies read.
   const remembered = createBoundedCache<Evaluation>(maxRemembered);
@@ -138,18 +145,15 @@ export function createPolicySet(deps: {
     const before = remembered.get(key);
     if (before !== undefined) return before;
     const { principal, action, resource } = slice.known;
-    const direct = part.direct ? evaluateDirectly(part.policies, slice.known, context) : null;
+    const direct = part.direct && isDirectTrusted ? evaluateDirectly(part.policies, slice.known, context) : null;
     part.asked += 1;
     if (direct !== null && part.asked > checkedFirst && part.asked % checkEvery !== 0) return direct;
     const now = evaluator.evaluate(part.set, { principal, action, resource, context, entities: slice.entities });
-    // Should they ever disagree, Cedar is right, and is asked everything from now on.
     if (direct !== null && JSON.stringify(direct) !== JSON.stringify(now)) {
-      part.direct = false;
-      const places = part.policies.map(({ file, line }) => `${file}:${line}`).join(", ");
-      process.emitWarning(
-        `Cedar answers otherwise than was evaluated directly; it alone decides from now on about: ${places}`,
-        "PolicyWarning",
-      );
+      isDirectTrusted = false;
+      onDifference?.({ policySet: compiled.name, tool: request.tool, direct: appliedIn(direct), cedar: appliedIn(now) });
+      // One of the two is wrong about this question, and it may be the one that permits.
+      throw new CedarFailure("Cedar answers otherwise than was evaluated directly; repeat the call: Cedar alone decides from now on");
     }
     if (text.length <= maxRememberedLength) remembered.set(key, now);
     return now;
@@ -255,6 +259,10 @@ export function createPolicySet(deps: {
       }
     },
   };
+}
+
+function appliedIn({ satisfied, errors }: Evaluation): Applied {
+  return { satisfied: [...satisfied], errors: errors.map(({ policy }) => policy) };
 }
 
 /** Some grant can apply, and nothing that forbids, or that nobody can meet, always does. */

@@ -5,7 +5,7 @@ import type { CedarEvaluator } from "./cedar-evaluator.ts";
 import { compileInWorker } from "./compile-in-worker.ts";
 import type { CompiledSet, CompileResult, Finding } from "./compiled-policy.ts";
 import { createPolicySet } from "./policy-set.ts";
-import type { PolicySet } from "./policy-set.ts";
+import type { PolicyDifference, PolicySet } from "./policy-set.ts";
 import { vocabularyOf } from "./vocabulary.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
@@ -19,7 +19,11 @@ export type PreparedRegistry = {
   open(set: CompiledSet, digest: string): PolicySet;
 };
 
-export async function prepareRegistry(registry: Registry, evaluator: CedarEvaluator): Promise<PreparedRegistry> {
+export async function prepareRegistry(
+  registry: Registry,
+  evaluator: CedarEvaluator,
+  onDifference?: (difference: PolicyDifference) => void,
+): Promise<PreparedRegistry> {
   const vocabulary = vocabularyOf(registry);
   const guard = registry.organisation.guard ?? null;
   const findings: Finding[] = [];
@@ -31,7 +35,8 @@ export async function prepareRegistry(registry: Registry, evaluator: CedarEvalua
     sets: [...registry.policies].map(([name, policy]) => ({ name, sources: policy.sources })),
   });
   findings.push(...compiled.findings);
-  const open = (set: CompiledSet, digest: string = registry.digest) => createPolicySet({ compiled: set, vocabulary, digest, evaluator });
+  const open = (set: CompiledSet, digest: string = registry.digest) =>
+    createPolicySet({ compiled: set, vocabulary, digest, evaluator, onDifference });
   if (findings.some((finding) => finding.severity === "error")) return { registry, vocabulary, sets: new Map(), findings, open };
   return { registry, vocabulary, sets: new Map(compiled.sets.map((set) => [set.name, open(set)])), findings, open };
 }
