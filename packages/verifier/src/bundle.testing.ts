@@ -80,7 +80,9 @@ export type TestBundle = {
   /** Sizes at which checkpoints are signed; the last is `size`. */
   checkpoints?: readonly number[];
   key: TestKey;
-  /** Signs in place of the key, for what somebody else makes. */
+  /** How much goes into one part. */
+  part?: { entries: number; bytes: number };
+  /** What the rows of a database that was tampered with would say. */
   entries?: (entry: BundleEntry) => BundleEntry;
   manifest?: (manifest: BundleManifest) => BundleManifest;
   /** What is done to each note, for example cosigning it. */
@@ -142,7 +144,7 @@ export async function makeBundle(options: TestBundle): Promise<Map<string, Buffe
   const entries = options.entries === undefined ? page : page.map(options.entries);
   const plan = { manifest: options.manifest?.(base) ?? base, checkpoints: within.map((one) => one.note), keys: [key.text] };
   const pieces: Uint8Array[] = [];
-  for await (const piece of writeBundle(plan, pagesOf(entries), key.signer)) pieces.push(piece);
+  for await (const piece of writeBundle(plan, pagesOf(entries), key.signer, options.part)) pieces.push(piece);
   return untar(Buffer.concat(pieces));
 }
 

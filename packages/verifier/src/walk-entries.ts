@@ -50,13 +50,17 @@ export async function walkEntries(files: BundleFiles, options: WalkOptions): Pro
   const hasPayloads = manifest.payloads !== "none";
   const payloads = payloadCheck(files, digests, problems, verdict.payloads);
   const parts = files.parts("entries");
+  for (const kind of ["leaves", "table"] as const) {
+    if (files.parts(kind) < parts) throw new Refusal("incomplete", `${bundlePartName(kind, files.parts(kind) + 1)} is missing`);
+    if (files.parts(kind) > parts) throw new Refusal("tampered", `${bundlePartName(kind, parts + 1)} belongs to no entries`);
+  }
   let seq = first;
   for (let number = 1; number <= parts; number += 1) {
     const name = bundlePartName("entries", number);
     const leavesName = bundlePartName("leaves", number);
     const leaves = await files.read(leavesName, mostLeaves);
     digests.expect(leavesName, createHash("sha256").update(leaves), "is not the file that was signed: it was changed");
-    const table = createHash("sha256").update(csvHeader);
+    const table = createHash("sha256").update(number === 1 ? csvHeader : "");
     let line = 0;
     for await (const batch of lineBatches(digests.stream(name), { name, most: longestEntry })) {
       const committed: Committed[] = [];
@@ -83,7 +87,6 @@ export async function walkEntries(files: BundleFiles, options: WalkOptions): Pro
   verdict.checked = seq - first;
   if (seq <= last) throw new Refusal("incomplete", `The bundle ends before its last entry: ${last - seq + 1} entries are missing`, seq);
   await payloads.end();
-  if (treeSize === last + 1) return roots;
   const nodes = spanNodes({ start: last + 1, end: treeSize });
   if (nodes.length !== manifest.proof.right.length)
     throw new Refusal(
@@ -91,6 +94,7 @@ export async function walkEntries(files: BundleFiles, options: WalkOptions): Pro
       `manifest.json: ${manifest.proof.right.length} hashes do not stand for the ${treeSize - last - 1} entries after the range`,
     );
   nodes.forEach(({ level }, index) => walk.addSubtree(level, Buffer.from(manifest.proof.right[index] ?? "", "base64")));
+  if (nodes.length === 0) return roots;
   const root = signed.get(treeSize);
   if (root !== undefined) walk.check(root, `checkpoint of ${treeSize} entries`);
   return roots;

@@ -17,15 +17,20 @@ export type BundlePlan = {
 };
 
 /** A part ends when it holds so much. */
-const partEntries = 20_000;
-const partBytes = 8 * 1024 * 1024;
+const defaultPart = { entries: 20_000, bytes: 8 * 1024 * 1024 };
+type PartSize = typeof defaultPart;
 
 /** The pieces of a bundle as a tar archive. Memory is bounded by the size of a part. */
-export async function* writeBundle(plan: BundlePlan, pages: AsyncIterable<BundleEntry[]>, signer: NoteSigner): AsyncGenerator<Uint8Array> {
+export async function* writeBundle(
+  plan: BundlePlan,
+  pages: AsyncIterable<BundleEntry[]>,
+  signer: NoteSigner,
+  part: PartSize = defaultPart,
+): AsyncGenerator<Uint8Array> {
   const { manifest, checkpoints, keys } = plan;
   const archive = createArchive(new Date(manifest.exportedAt));
-  const lines = createLines(archive);
-  const payloads = createPayloads(archive, manifest.payloads);
+  const lines = createLines(archive, part);
+  const payloads = createPayloads(archive, manifest.payloads, part);
   yield* archive.file(bundleFiles.readme, [text(bundleReadme(manifest))]);
   yield* archive.file(bundleFiles.keys, [text(keys.map((key) => `${key}\n`).join(""))]);
   yield* archive.file(bundleFiles.checkpoints, [text(checkpoints.map((note) => `${canonicalJson({ note })}\n`).join(""))]);
@@ -43,10 +48,11 @@ export async function* writeBundle(plan: BundlePlan, pages: AsyncIterable<Bundle
 }
 
 /** Entries, their leaf hashes and their table, in parts that belong together. */
-function createLines(archive: Archive) {
+function createLines(archive: Archive, part: PartSize) {
   let number = 0;
   let bodies: Uint8Array[] = [];
   let leaves: Uint8Array[] = [];
+  /** The header stands in the first part alone: joined, the parts are one table. */
   let table = csvHeader;
   let bytes = 0;
 
@@ -65,13 +71,13 @@ function createLines(archive: Archive) {
       leaves.push(leafHash);
       table += event === null ? csvGap(seq) : csvRow(seq, event);
       bytes += (body?.length ?? 0) + 1;
-      if (leaves.length >= partEntries || bytes >= partBytes) yield* end();
+      if (leaves.length >= part.entries || bytes >= part.bytes) yield* end();
     },
     end,
   };
 }
 
-function createPayloads(archive: Archive, form: PayloadForm) {
+function createPayloads(archive: Archive, form: PayloadForm, part: PartSize) {
   let number = 0;
   let lines: Uint8Array[] = [];
   let bytes = 0;
@@ -88,7 +94,7 @@ function createPayloads(archive: Archive, form: PayloadForm) {
       const line = text(`${canonicalJson(payload)}\n`);
       lines.push(line);
       bytes += line.length;
-      if (bytes >= partBytes) yield* end();
+      if (bytes >= part.bytes) yield* end();
     },
     end,
   };
