@@ -410,6 +410,13 @@ export const requirements: readonly Requirement[] = [
     level: "N",
   },
   {
+    id: "AUD-13",
+    capability: "Audit readiness as recurring output",
+    promise:
+      "One command writes any contiguous range of the ledger as a bundle that says how complete it is, and a stranger checks it offline.",
+    level: "N",
+  },
+  {
     id: "AUD-14",
     capability: "Verified execution traces",
     promise: "Entries stand in a signed Merkle tree; verification recomputes all of it and names the first wrong sequence number.",

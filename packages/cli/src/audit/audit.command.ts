@@ -12,6 +12,7 @@ import { table } from "../terminal/table.ts";
 import { defineProofs } from "./proof.command.ts";
 import { defineExport } from "./export.command.ts";
 import { defineReports } from "./define-reports.ts";
+import { defineExport, defineKeys } from "./export.command.ts";
 import { storyWords } from "./story-words.ts";
 import { trailersOf } from "./trailer-words.ts";
 import { verdictWords } from "./verdict-words.ts";
@@ -74,6 +75,7 @@ export function defineAudit(command: Command, run: Run): void {
   example(verify, "remit audit verify", "remit audit verify --json");
 
   defineExport(command, run);
+  defineKeys(command, run);
 }
 
 async function queryEntries(frame: Frame, { oldest, limit, cursor, ...filter }: QueryOptions): Promise<void> {

@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { payloadForms, RemitError } from "@remit/contract";
+import { ledgerKeysSchema, payloadForms, RemitError } from "@remit/contract";
 import { Option } from "commander";
 import type { Command } from "commander";
 import { example } from "../frame/command.ts";
@@ -28,6 +28,20 @@ export function defineExport(command: Command, run: Run): void {
     "remit audit export --from 1000 --to 1999 --payloads open -o sample",
     "remit audit export --since kept-checkpoint.txt -o quarter.tar",
   );
+}
+
+export function defineKeys(command: Command, run: Run): void {
+  const define = command
+    .command("keys")
+    .description("the keys that sign the ledger, as remit-verify takes them: hand them to whoever is to check it, apart from any bundle")
+    .action(() => run(showKeys));
+  example(define, "remit audit keys > ledger-keys.txt", "remit audit keys --json");
+}
+
+async function showKeys(frame: Frame): Promise<void> {
+  const client = await frame.client();
+  const answer = await client.send({ path: "/v1/audit/keys", response: ledgerKeysSchema });
+  frame.terminal.answer(answer, () => answer.keys);
 }
 
 async function exportBundle(frame: Frame, { from, to, output, payloads, since }: ExportOptions): Promise<void> {

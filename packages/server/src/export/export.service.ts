@@ -28,6 +28,8 @@ export type ExportDeps = {
 export type ExportedBundle = { name: string; pieces: AsyncIterable<Uint8Array> };
 
 export type Exports = {
+  /** The keys that sign this ledger's checkpoints, as verifier key strings: what a verifier has to be given. */
+  keys(): Promise<string[]>;
   /**
    * A contiguous range of the ledger as a bundle. That it was given out, and to whom, is in the ledger before the first byte is.
    * @throws RemitError `not-found` where the range is empty; `invalid-request`; `conflict`; `ledger-unavailable`
@@ -73,7 +75,10 @@ export function createExports(deps: ExportDeps): Exports {
     return { checkpoint: note, consistency: await consistencyProof(tree, kept.size, size) };
   }
 
+  const keys = async () => verifierKeys(await rows.publicKeys(), origin);
+
   return {
+    keys,
     async open(request, actor) {
       const { checkpoint } = await tree.last();
       if (checkpoint === null) throw new RemitError("not-found", "The ledger is empty: nothing has been signed yet");
@@ -115,7 +120,7 @@ export function createExports(deps: ExportDeps): Exports {
         since,
       } as const;
       const pages = bundlePages({ rows, payloadKeys: deps.payloadKeys, form: request.payloads, first, last });
-      const plan = { manifest, checkpoints: checkpoints.map(({ note }) => note), keys: verifierKeys(await rows.publicKeys(), origin) };
+      const plan = { manifest, checkpoints: checkpoints.map(({ note }) => note), keys: await keys() };
       return { name: `remit-bundle-${first}-${last}.tar`, pieces: writeBundle(plan, pages, signer) };
     },
   };
