@@ -10,7 +10,6 @@ import type { Frame } from "../frame/frame.ts";
 import { safeJson } from "../terminal/safe-text.ts";
 import { table } from "../terminal/table.ts";
 import { defineProofs } from "./proof.command.ts";
-import { defineExport } from "./export.command.ts";
 import { defineReports } from "./define-reports.ts";
 import { defineExport, defineKeys } from "./export.command.ts";
 import { storyWords } from "./story-words.ts";
