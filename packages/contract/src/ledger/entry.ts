@@ -1,5 +1,6 @@
 import type { Id } from "../id/id.ts";
 import type { JsonObject } from "../json/json.ts";
+import type { Sensitivity } from "../registry/asset.ts";
 
 /** Every kind of entry, noun-verb. */
 export const entryTypes = [
@@ -74,6 +75,13 @@ export const entryTypes = [
   "webhook-disabled",
   "webhook-replayed",
   "webhook-removed",
+  "subject-exported",
+  "subject-erased",
+  "erasure-refused",
+  "hold-placed",
+  "hold-release-requested",
+  "hold-released",
+  "retention-purged",
   "server-started",
   "server-stopped",
   "server-lost",
@@ -96,8 +104,12 @@ export const terminalEntryTypes = [
 export type Payload = {
   /** Which payload of the entry: `arguments`, `result`. */
   name: string;
-  /** Whose key seals it: erasing that key erases it. */
+  /** Whose key seals it, where it is about nobody who is named: a run, an agent, a queue. Erasing that key erases it. */
   subject: string;
+  /** The data subjects that it is about, `customer:C-1042`: sealed under the keys of all of them, so that erasing any one erases it. */
+  about?: readonly string[];
+  /** How sensitive it is; how long it is kept may depend on that. Default: `confidential`. */
+  sensitivity?: Sensitivity;
   value: JsonObject;
 };
 

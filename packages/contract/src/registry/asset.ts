@@ -7,6 +7,10 @@ import { durationSchema, nameSchema, qualifiedToolNameSchema, toolNameSchema, up
 export const effectSchema = z.enum(["read", "propose", "write"]);
 export type Effect = z.infer<typeof effectSchema>;
 
+/** How much harm it does when others learn of it. */
+export const sensitivitySchema = z.enum(["public", "internal", "confidential", "restricted"]);
+export type Sensitivity = z.infer<typeof sensitivitySchema>;
+
 /** 0 observe · 1 propose · 2 act outside production · 3 act in production. */
 export const tierSchema = z.union([z.literal(0), z.literal(1), z.literal(2), z.literal(3)]);
 export type Tier = z.infer<typeof tierSchema>;
@@ -119,6 +123,17 @@ export function credentialNames({ credential }: Pick<UpstreamSpec, "credential">
   return credential === undefined ? [] : typeof credential === "string" ? [credential] : credential;
 }
 
+/** Where a data subject is named. */
+export const subjectPointerSchema = z.strictObject({
+  /** What kind of party: `customer`, `patient`, `employee`. With the identifier it makes the subject's name, `customer:C-1042`. */
+  type: nameSchema,
+  /** In the arguments of a call (the default), or in its result as recorded: `/structuredContent/customer/id`. */
+  in: z.enum(["arguments", "result"]).default("arguments"),
+  /** JSON pointer (RFC 6901, `*` for every element or member) to a string or a whole number. */
+  pointer: z.string().startsWith("/").max(300),
+});
+export type SubjectPointer = z.infer<typeof subjectPointerSchema>;
+
 /** One thing that an upstream can do. Its input and output schemas are pinned from the upstream when the registry is applied. */
 export const toolSpecSchema = z.strictObject({
   kind: z.literal("tool"),
@@ -126,12 +141,14 @@ export const toolSpecSchema = z.strictObject({
   name: toolNameSchema,
   effect: effectSchema,
   reversibility: z.enum(["none", "compensable", "reversible"]),
-  sensitivity: z.enum(["public", "internal", "confidential", "restricted"]),
+  sensitivity: sensitivitySchema,
   owner: nameSchema,
   /** The same call twice does no more than once; only then may a call be retried. */
   idempotent: z.boolean().default(false),
   /** Which argument is an amount that budgets and policies count: an integer, in minor units (cents). */
   amount: z.strictObject({ pointer: z.string().startsWith("/"), unit: z.string().min(1).max(20) }).optional(),
+  /** Whom its arguments and results are about. What is recorded of a call is sealed so that it can be erased for each of them. */
+  subjects: z.array(subjectPointerSchema).min(1).max(8).optional(),
   timeoutMs: z.int().min(1).max(600_000).optional(),
   /** Written into a draft: effect, reversibility and sensitivity were inferred, and nobody has looked at them yet. Refused until the line is deleted. */
   unconfirmed: z.literal(true).optional(),
@@ -180,6 +197,8 @@ export const queueSpecSchema = z.strictObject({
   owner: nameSchema,
   /** One more item is refused with `queue-full`. */
   maxDepth: z.int().min(1).max(1_000_000).default(1_000),
+  /** Whom an item is about: pointers into what is enqueued. */
+  subjects: z.array(subjectPointerSchema.omit({ in: true })).min(1).max(8).optional(),
   /** A claimed item that is neither finished nor extended returns to the queue after this. */
   visibilityTimeout: durationSchema.default("PT5M"),
   /** After so many claims that ended in no result, the item is set aside. */
@@ -233,6 +252,33 @@ export const assetSpecSchema = z.discriminatedUnion("kind", [
 export type AssetSpec = z.infer<typeof assetSpecSchema>;
 export type AssetKind = AssetSpec["kind"];
 
+const keptForSchema = z.union([
+  durationSchema,
+  z.strictObject({
+    public: durationSchema.optional(),
+    internal: durationSchema.optional(),
+    confidential: durationSchema.optional(),
+    restricted: durationSchema.optional(),
+  }),
+]);
+
+/** How long what is sealed beside the ledger's entries is kept: one duration, or one for each sensitivity. What is not named is kept. */
+export const retentionSpecSchema = z.strictObject({
+  /** What tools were called with. */
+  arguments: keptForSchema.optional(),
+  /** What they gave back. */
+  results: keptForSchema.optional(),
+  /** What people wrote when they approved or refused. */
+  approvals: keptForSchema.optional(),
+  /** What was put into queues. */
+  items: keptForSchema.optional(),
+  /** Everything else that is sealed: the reasons of requests about data subjects among it. */
+  others: keptForSchema.optional(),
+  /** Rows of actions, requests, runs and items that have ended; their entries stay. At least a day. */
+  rows: durationSchema.optional(),
+});
+export type RetentionSpec = z.infer<typeof retentionSpecSchema>;
+
 /** `remit.yaml`: the one document about the whole. */
 export const organisationSpecSchema = z.strictObject({
   apiVersion: z.literal("remit/v1"),
@@ -244,6 +290,7 @@ export const organisationSpecSchema = z.strictObject({
     timeZone: z.string().min(1),
     /** A policy set that holds for every agent, besides its own. */
     guard: nameSchema.optional(),
+    retention: retentionSpecSchema.optional(),
   }),
 });
 export type OrganisationSpec = z.infer<typeof organisationSpecSchema>;

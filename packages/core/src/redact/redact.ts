@@ -22,6 +22,21 @@ export function valueAt(value: Json, pointer: string): Json | undefined {
   return current;
 }
 
+/** Everything that a pointer (`*` for every element or member) names. */
+export function valuesAt(value: Json, pointer: string): Json[] {
+  let found: Json[] = [value];
+  for (const token of parsePointer(pointer)) {
+    found = found.flatMap((current) => {
+      if (typeof current !== "object" || current === null) return [];
+      if (token === "*") return Object.values(current);
+      const isMember = Array.isArray(current) ? /^(0|[1-9]\d*)$/.test(token) : Object.hasOwn(current, token);
+      const member: Json | undefined = isMember ? (current as Record<string, Json>)[token] : undefined;
+      return member === undefined ? [] : [member];
+    });
+  }
+  return found;
+}
+
 function parsePointer(pointer: string): string[] {
   return pointer
     .split("/")

@@ -1,5 +1,5 @@
-import type { Caller, Decision, Id, IdKind, JsonObject, NewEntry } from "@remit/contract";
-import { type Registry, type Standing, canonicalJson } from "@remit/core";
+import type { Caller, Decision, Id, IdKind, JsonObject, NewEntry, Payload } from "@remit/contract";
+import { type Registry, type Standing, canonicalJson, subjectsNamed } from "@remit/core";
 import type { Continuation } from "../upstream/relay.ts";
 import type { Begin } from "./action.journal.ts";
 import type { NormalArguments } from "./normalise.ts";
@@ -16,6 +16,8 @@ type About = {
   input: NormalArguments | null;
   stand: Standing | null;
   continuation: Continuation | null;
+  /** Whom it is about. */
+  subjects: readonly string[];
 };
 
 /** The entries with which an attempt may begin; one of them is written. All share the id under which the arguments are found. */
@@ -37,8 +39,10 @@ export function actionEntries(
       ...more,
     },
     payloads: [
-      { name: "arguments", subject: payloadSubject(caller), value: recordable(about) },
-      ...(about.continuation === null ? [] : [{ name: "continuation", subject: payloadSubject(caller), value: { ...about.continuation } }]),
+      { name: "arguments", ...sealedFor(caller, stand, about.subjects), value: recordable(about) },
+      ...(about.continuation === null
+        ? []
+        : [{ name: "continuation", ...sealedFor(caller, stand, about.subjects), value: { ...about.continuation } }]),
     ],
   });
   return {
@@ -75,9 +79,33 @@ export function attribution(
   };
 }
 
-/** Whose key seals what an action saw and said. */
-export function payloadSubject(caller: Caller): string {
-  return caller.run === null ? `agent:${caller.agent}` : `run:${caller.run.id}`;
+/** Under whose keys what an action saw and said is sealed: theirs whom it is about, else that of its run or agent. */
+export function sealedFor(
+  caller: Caller,
+  stand: Standing | null,
+  subjects: readonly string[],
+): Pick<Payload, "subject" | "about" | "sensitivity"> {
+  return {
+    subject: caller.run === null ? `agent:${caller.agent}` : `run:${caller.run.id}`,
+    ...(subjects.length === 0 ? {} : { about: subjects }),
+    // Of a tool that nobody has registered, the worst is assumed.
+    sensitivity: stand?.tool.spec.sensitivity ?? "restricted",
+  };
+}
+
+/**
+ * Whom a call is about, by what its tool declares.
+ * @throws RemitError `invalid-arguments`
+ */
+export function subjectsOfCall({ tool }: Standing, input: JsonObject, result: JsonObject | null): string[] {
+  const { subjects } = tool.spec;
+  if (subjects === undefined) return [];
+  const named = (place: "arguments" | "result", value: JsonObject): string[] =>
+    subjectsNamed(
+      subjects.filter((subject) => subject.in === place),
+      value,
+    );
+  return result === null ? named("arguments", input) : [...new Set([...named("arguments", input), ...named("result", result)])].sort();
 }
 
 function subjectOf({ caller, tool, digest, registry, stand }: About): JsonObject {

@@ -14,7 +14,7 @@ import type { Continuation, Relay } from "../upstream/relay.ts";
 import type { ActionPath, Attempt, ListedTool } from "./action-path.ts";
 import type { Begin, Begun, Counted } from "./action.journal.ts";
 import type { ActionDeps } from "./action-deps.ts";
-import { actionEntries, whyAsked } from "./action-entries.ts";
+import { actionEntries, subjectsOfCall, whyAsked } from "./action-entries.ts";
 import { actionSpanId } from "./action-trace.ts";
 import { attachedOutcome } from "./attached-outcome.ts";
 import { createCountedKeys } from "./counted-facts.ts";
@@ -101,6 +101,7 @@ export function createActionPath(deps: ActionDeps): RunningActionPath {
     if (stand.type === "deny") denial ??= deny(stand);
     let input: NormalArguments | null = null;
     let amount: number | null = null;
+    let subjects: string[] = [];
     const identity = {
       caller,
       tool,
@@ -113,6 +114,7 @@ export function createActionPath(deps: ActionDeps): RunningActionPath {
       try {
         input = deps.normaliser.arguments(stand.tool.pin, question.arguments);
         amount = amountOf(stand.tool.spec.amount?.pointer, input.value);
+        subjects = subjectsOfCall(stand, input.value, null);
         digest = digestOf({ ...identity, input });
       } catch (error) {
         if (!RemitError.is(error)) throw error;
@@ -126,7 +128,7 @@ export function createActionPath(deps: ActionDeps): RunningActionPath {
     const now = deps.now();
     const time = localTime(now, registry.organisation.timeZone);
     const scopes = { agent: caller.agent, run: caller.run?.id ?? null, tool };
-    const at = { ...question, caller, digest, now, registry, input, stand: stand.type === "stands" ? stand : null };
+    const at = { ...question, caller, digest, now, registry, input, subjects, stand: stand.type === "stands" ? stand : null };
     const entries = actionEntries(deps.newId, at);
     const begin: Begin = {
       action: {

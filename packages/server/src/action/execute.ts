@@ -18,7 +18,7 @@ import { RpcError } from "../mcp/rpc-error.ts";
 import type { Continuation, Relay } from "../upstream/relay.ts";
 import type { ActionDeps } from "./action-deps.ts";
 import type { Attempt } from "./action-path.ts";
-import { attribution, payloadSubject } from "./action-entries.ts";
+import { attribution, sealedFor, subjectsOfCall } from "./action-entries.ts";
 import type { End } from "./action.journal.ts";
 import type { AttemptMade } from "./attempts.ts";
 import { attemptsData, makeAttempts } from "./attempts.ts";
@@ -94,6 +94,17 @@ function withheld(why: string): Ending {
   return { state: "failed", code: "result-invalid", reason, result: null, amountSpent: true };
 }
 
+/** Why it cannot be said whom a result is about, or null. What cannot be erased for somebody must not be recorded. */
+function unnamedSubject(stand: Standing, input: JsonObject, result: ToolResult): string | null {
+  try {
+    subjectsOfCall(stand, input, result);
+    return null;
+  } catch (error) {
+    if (RemitError.is(error)) return error.message;
+    throw error;
+  }
+}
+
 async function run(deps: ActionDeps, execution: Execution, done: Done): Promise<Ending> {
   const { actionId, caller, stand, input, decision } = execution;
   const { spec, pin, qualifiedName } = stand.tool;
@@ -150,6 +161,8 @@ async function run(deps: ActionDeps, execution: Execution, done: Done): Promise<
     done.attempts = made;
     if (ending.type === "error") throw ending.error;
     const checked = checkResult(deps.normaliser, pin, decision.obligations, ending.result);
+    const unnamed = unnamedSubject(stand, input.value, checked.result);
+    if (unnamed !== null) return withheld(unnamed);
     // A tool that reports an error, or asks first, says that it did not do it; a result that is merely malformed may stand for something done.
     const amountSpent =
       (checked.problem?.code !== "upstream-error" || mayHaveHappened(ending.result)) && checked.result.inputRequired === undefined;
@@ -202,7 +215,7 @@ function outcomeEntry(deps: ActionDeps, execution: Execution, ending: Ending, ho
       ...(how.injected.length === 0 ? {} : { injected: how.injected.map((each) => ({ ...each })) }),
       obligations: execution.decision.obligations.map(({ type, policy }) => ({ type, policy })),
     },
-    ...(ending.result === null ? {} : { payloads: [{ name: "result", subject: payloadSubject(caller), value: ending.result }] }),
+    ...(ending.result === null ? {} : { payloads: [{ name: "result", ...sealedFor(caller, stand, subjectsOfCall(stand, execution.input.value, ending.result)), value: ending.result }] }),
   };
 }
 

@@ -8,7 +8,7 @@ import type { Ledger } from "./ledger.ts";
 import { openPayload } from "./payload-cipher.ts";
 import type { PayloadKeys } from "./payload-keys.ts";
 import type { Payloads } from "./payloads.ts";
-import { prepareEntry, subjectsOf } from "./prepare-entry.ts";
+import { keysOf, prepareEntry } from "./prepare-entry.ts";
 import type { PreparedEntry } from "./prepare-entry.ts";
 
 export type LedgerOptions = {
@@ -33,8 +33,7 @@ export function createLedger({ database, payloadKeys: keys, origin = defaultOrig
 
   async function append(transaction: Transaction, entries: readonly NewEntry[]): Promise<void> {
     if (entries.length === 0) return;
-    const subjects = subjectsOf(entries);
-    const found = await keys.forSealing(transaction, subjects);
+    const found = await keys.forSealing(transaction, keysOf(entries));
     // With the commit, or whatever the caller asks next: nobody waits for it.
     transaction.write(insertStatement, columnsOf(entries.map((entry) => prepareEntry(entry, found, origin))));
     for (const listener of listeners) listener();
@@ -56,7 +55,7 @@ export function createLedger({ database, payloadKeys: keys, origin = defaultOrig
   return {
     append,
     statementFor(entries) {
-      const found = keys.atHand(subjectsOf(entries));
+      const found = keys.atHand(keysOf(entries));
       if (found === null) return null;
       const values = columnsOf(entries.map((entry) => prepareEntry(entry, found, origin)));
       for (const listener of listeners) listener();
@@ -65,7 +64,7 @@ export function createLedger({ database, payloadKeys: keys, origin = defaultOrig
     async record(entry) {
       if (isClosed) throw new RemitError("ledger-unavailable", "The entry was not recorded: the server is stopping");
       try {
-        const found = await keys.forSealing(database, subjectsOf([entry]));
+        const found = await keys.forSealing(database, keysOf([entry]));
         await group.submit(prepareEntry(entry, found, origin));
       } catch (error) {
         throw refusal(error);
@@ -76,7 +75,7 @@ export function createLedger({ database, payloadKeys: keys, origin = defaultOrig
         "SELECT subject, ciphertext FROM ledger_payload WHERE entry_id = $1 AND name = $2",
         [entryId, name],
       );
-      const key = row === undefined ? null : await keys.forOpening(row.subject);
+      const key = row === undefined ? null : await keys.forOpening(row.subject, { entryId, name });
       if (row === undefined || key === null) return null;
       const opened = openPayload(key, { entryId, name, subject: row.subject }, row.ciphertext);
       if (opened === null) {

@@ -4,94 +4,169 @@ import { RemitError } from "@remit/contract";
 import type { Queryable } from "../database/database.ts";
 import { doesNotOpen } from "../keys/master-key.ts";
 import type { MasterKey } from "../keys/master-key.ts";
-import type { PayloadKeys } from "./payload-keys.ts";
+import { createDataSubjects } from "./data-subjects.ts";
+import { personPrefix, sealingKey } from "./payload-key-names.ts";
+import type { HeldKey, PayloadKeys, Sealer } from "./payload-keys.ts";
 
-type Row = { subject: string; wrapped: Buffer };
+type Row = { lookup: Buffer | null; subject: string; wrapped: Buffer };
 
 const keyLength = 32;
 
 export function createPayloadKeys(deps: { database: Queryable; masterKey: MasterKey; cacheSize?: number }): PayloadKeys {
   const { database, masterKey, cacheSize = 10_000 } = deps;
+  const subjects = createDataSubjects(masterKey);
   /** Of committed rows only: a key that is rolled back must never seal anything that stays. */
-  const cache = new Map<string, KeyObject>();
+  const cache = new Map<string, HeldKey>();
+  /** Keys that take several to derive, by their references; of those very keys only, for one that was rolled back leaves its name behind. */
+  const derived = new Map<string, { of: readonly HeldKey[]; key: KeyObject }>();
   /** Keys made in a transaction that has not ended. */
-  const uncommitted = new WeakMap<Queryable, Map<string, KeyObject>>();
+  const uncommitted = new WeakMap<Queryable, Map<string, HeldKey>>();
+  /** Grows with each {@link PayloadKeys.forget}: what was asked for before is not remembered after. */
+  let generation = 0;
 
-  function remember(subject: string, key: KeyObject): void {
+  function remember(name: string, held: HeldKey, asOf: number): void {
+    if (asOf !== generation) return;
     if (cache.size >= cacheSize) cache.clear();
-    cache.set(subject, key);
+    cache.set(name, held);
   }
 
-  function unwrap(row: Row): KeyObject {
+  function unwrap(row: Pick<Row, "subject" | "wrapped">): KeyObject {
     const bytes = masterKey.open(row.wrapped, context(row.subject));
     if (bytes === null) throw doesNotOpen("the key of a payload");
     return createSecretKey(bytes);
   }
 
-  async function make(on: Queryable, subjects: readonly string[], found: Map<string, KeyObject>): Promise<void> {
-    const bytes = subjects.map(() => randomBytes(keyLength));
-    const wrapped = subjects.map((subject, index) => masterKey.seal(bytes[index] ?? Buffer.alloc(0), context(subject)));
-    // In one order, or two transactions could wait for each other's new subjects.
-    const made = await on.query<{ subject: string }>(
-      `INSERT INTO payload_key (subject, wrapped) SELECT subject, wrapped FROM unnest($1::text[], $2::bytea[]) AS k (subject, wrapped)
-       ORDER BY subject ON CONFLICT (subject) DO NOTHING RETURNING subject`,
-      [subjects, wrapped],
-    );
-    const mine = new Set(made.map((row) => row.subject));
-    const own = uncommitted.get(on) ?? new Map<string, KeyObject>();
-    if (on !== database) uncommitted.set(on, own);
-    subjects.forEach((subject, index) => {
-      if (!mine.has(subject)) return;
-      const key = createSecretKey(bytes[index] ?? Buffer.alloc(0));
-      own.set(subject, key);
-      found.set(subject, key);
+  async function make(on: Queryable, names: readonly string[], found: Map<string, HeldKey>): Promise<void> {
+    const made = names.map((name) => {
+      const bytes = randomBytes(keyLength);
+      const key = createSecretKey(bytes);
+      const isPerson = subjects.isName(name);
+      const id = isPerson ? `${personPrefix}${randomBytes(16).toString("hex")}` : name;
+      return { name, id, key, isPerson, wrapped: masterKey.seal(bytes, context(id)) };
     });
-  }
-
-  async function load(on: Queryable, subjects: readonly string[], found: Map<string, KeyObject>): Promise<void> {
-    if (subjects.length === 0) return;
-    const rows = await on.query<Row>("SELECT subject, wrapped FROM payload_key WHERE subject = ANY ($1)", [subjects]);
-    for (const row of rows) {
-      const key = unwrap(row);
-      remember(row.subject, key);
-      found.set(row.subject, key);
+    const people = made.filter(({ isPerson }) => isPerson);
+    // In one order, or two transactions could wait for each other's new subjects.
+    const rows = await on.query<{ subject: string }>(makeSql, [
+      made.map(({ id }) => id),
+      made.map(({ wrapped }) => wrapped),
+      people.map(({ name }) => subjects.lookup(name)),
+      people.map(({ id }) => id),
+      people.map(({ name, id, key }) => subjects.seal(key, id, name)),
+    ]);
+    const mine = new Set(rows.map((row) => row.subject));
+    const own = uncommitted.get(on) ?? new Map<string, HeldKey>();
+    if (on !== database) uncommitted.set(on, own);
+    for (const { name, id, key } of made) {
+      if (!mine.has(id)) continue;
+      own.set(name, { id, key });
+      found.set(name, { id, key });
     }
   }
 
+  async function load(on: Queryable, names: readonly string[], found: Map<string, HeldKey>): Promise<void> {
+    if (names.length === 0) return;
+    const asOf = generation;
+    const people = new Map(names.filter(subjects.isName).map((name) => [subjects.lookup(name).toString("hex"), name]));
+    const plain = names.filter((name) => !subjects.isName(name));
+    const rows =
+      people.size === 0
+        ? await on.query<Row>("SELECT NULL::bytea AS lookup, subject, wrapped FROM payload_key WHERE subject = ANY ($1)", [plain])
+        : await on.query<Row>(loadSql, [plain, [...people.keys()].map((hex) => Buffer.from(hex, "hex"))]);
+    for (const row of rows) {
+      const name = row.lookup === null ? row.subject : people.get(row.lookup.toString("hex"));
+      if (name === undefined) continue;
+      const held = { id: row.subject, key: unwrap(row) };
+      remember(name, held, asOf);
+      found.set(name, held);
+    }
+  }
+
+  function sealer(found: ReadonlyMap<string, HeldKey>): Sealer {
+    return (names) => {
+      const parts = names.map((name) => {
+        const held = found.get(name);
+        if (held === undefined) throw new RemitError("internal", "There is no key for a payload");
+        return held;
+      });
+      const reference = parts.map(({ id }) => id).join(" ");
+      const known = derived.get(reference);
+      if (known?.of.every((held, index) => held.key === parts[index]?.key) === true) return { reference, key: known.key };
+      const key = sealingKey(
+        reference,
+        parts.map((part) => part.key),
+      );
+      if (derived.size >= cacheSize) derived.clear();
+      derived.set(reference, { of: parts, key });
+      return { reference, key };
+    };
+  }
+
   return {
-    async forSealing(on, subjects) {
-      const found = new Map<string, KeyObject>();
+    async forSealing(on, names) {
+      const found = new Map<string, HeldKey>();
       const own = uncommitted.get(on);
-      for (const subject of subjects) {
-        const key = cache.get(subject) ?? own?.get(subject);
-        if (key !== undefined) found.set(subject, key);
+      for (const name of names) {
+        const held = cache.get(name) ?? own?.get(name);
+        if (held !== undefined) found.set(name, held);
       }
-      const missing = () => [...new Set(subjects)].filter((subject) => !found.has(subject));
-      if (missing().length === 0) return found;
+      const missing = () => [...new Set(names)].filter((name) => !found.has(name));
+      if (missing().length === 0) return sealer(found);
       await load(on, missing(), found);
-      if (missing().length === 0) return found;
+      if (missing().length === 0) return sealer(found);
       await make(on, missing(), found);
       // Somebody else made these at the same moment, and has committed by now.
       await load(on, missing(), found);
       if (missing().length > 0) throw new RemitError("internal", "The key of a payload was stored and is not there");
-      return found;
+      return sealer(found);
     },
-    atHand(subjects) {
-      const found = new Map<string, KeyObject>();
-      for (const subject of subjects) {
-        const key = cache.get(subject);
-        if (key === undefined) return null;
-        found.set(subject, key);
-      }
-      return found;
+    atHand(names) {
+      for (const name of names) if (!cache.has(name)) return null;
+      return sealer(cache);
     },
-    async forOpening(subject) {
-      const [row] = await database.query<Row>("SELECT subject, wrapped FROM payload_key WHERE subject = $1", [subject]);
-      return row === undefined ? null : unwrap(row);
+    async forOpening(reference, payload) {
+      const ids = reference.split(" ");
+      const rows = await database.query<Row>("SELECT NULL::bytea AS lookup, subject, wrapped FROM payload_key WHERE subject = ANY ($1)", [ids]);
+      const keys = new Map(rows.map((row) => [row.subject, unwrap(row)]));
+      const parts = ids.flatMap((id) => keys.get(id) ?? []);
+      if (parts.length === ids.length) return sealingKey(reference, parts);
+      if (payload === undefined || !reference.startsWith(personPrefix)) return null;
+      const [held] = await database.query<{ wrapped: Buffer }>("SELECT wrapped FROM held_payload_key WHERE entry_id = $1 AND name = $2", [
+        payload.entryId,
+        payload.name,
+      ]);
+      if (held === undefined) return null;
+      const bytes = masterKey.open(held.wrapped, heldContext(payload.entryId, payload.name));
+      if (bytes === null) throw doesNotOpen("the key of a payload that is held");
+      return createSecretKey(bytes);
+    },
+    forget() {
+      generation += 1;
+      cache.clear();
+      derived.clear();
     },
   };
+}
+
+/** What a payload's own key is sealed for, where it is kept because somebody is held. */
+export function heldContext(entryId: string, name: string): string {
+  return `held-payload-key ${entryId} ${name}`;
 }
 
 function context(subject: string): string {
   return `payload-key ${subject}`;
 }
+
+/** Of people that somebody else makes known at the same moment, no key is left behind. */
+const makeSql = `
+WITH person AS (
+  INSERT INTO data_subject (lookup, key_name, sealed)
+  SELECT lookup, key_name, sealed FROM unnest($3::bytea[], $4::text[], $5::bytea[]) AS d (lookup, key_name, sealed)
+  ORDER BY lookup ON CONFLICT (lookup) DO NOTHING RETURNING key_name
+)
+INSERT INTO payload_key (subject, wrapped) SELECT subject, wrapped FROM unnest($1::text[], $2::bytea[]) AS k (subject, wrapped)
+WHERE NOT starts_with(subject, 'person:') OR subject IN (SELECT key_name FROM person)
+ORDER BY subject ON CONFLICT (subject) DO NOTHING RETURNING subject`;
+
+const loadSql = `
+SELECT NULL::bytea AS lookup, subject, wrapped FROM payload_key WHERE subject = ANY ($1)
+UNION ALL SELECT d.lookup, k.subject, k.wrapped FROM data_subject d JOIN payload_key k ON k.subject = d.key_name WHERE d.lookup = ANY ($2)`;

@@ -1,9 +1,10 @@
-import type { KeyObject } from "node:crypto";
 import type { Json, NewEntry, PayloadCommitment } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import type { EntryColumns } from "@remit/core";
 import { canonicalJson, entryColumns, entryEvent } from "@remit/core";
 import { sealPayload } from "./payload-cipher.ts";
+import { keyNamesOf } from "./payload-key-names.ts";
+import type { Sealer } from "./payload-keys.ts";
 
 /** An entry as it is written: the bytes that will be hashed, what is searched by, and the sealed payloads. */
 export type PreparedEntry = {
@@ -16,12 +17,12 @@ export type PreparedEntry = {
 export const maxBodyLength = 65_535;
 
 /** @throws RemitError `invalid-request` | `invalid-arguments` | `too-large`: this entry cannot be recorded, others can. */
-export function prepareEntry(entry: NewEntry, keys: ReadonlyMap<string, KeyObject>, source: string): PreparedEntry {
+export function prepareEntry(entry: NewEntry, seal: Sealer, source: string): PreparedEntry {
   const payloads: PreparedEntry["payloads"] = [];
   const commitments: Record<string, PayloadCommitment> = {};
-  for (const { name, subject, value } of entry.payloads ?? []) {
-    const key = keys.get(subject);
-    if (key === undefined) throw new RemitError("internal", `There is no key for the payload "${name}"`);
+  for (const payload of entry.payloads ?? []) {
+    const { name, value } = payload;
+    const { reference: subject, key } = seal(keyNamesOf(entry, payload));
     if (Object.hasOwn(commitments, name)) throw new RemitError("invalid-request", `The entry has two payloads named "${name}"`);
     const sealed = sealPayload(key, { entryId: entry.id, name, subject }, value);
     commitments[name] = sealed.commitment;
@@ -42,9 +43,9 @@ export function prepareEntry(entry: NewEntry, keys: ReadonlyMap<string, KeyObjec
   return { columns, body, payloads };
 }
 
-/** Whose keys the payloads of these entries need. */
-export function subjectsOf(entries: readonly NewEntry[]): string[] {
-  const subjects = new Set<string>();
-  for (const entry of entries) for (const payload of entry.payloads ?? []) subjects.add(payload.subject);
-  return [...subjects];
+/** Which keys the payloads of these entries need. */
+export function keysOf(entries: readonly NewEntry[]): string[] {
+  const names = new Set<string>();
+  for (const entry of entries) for (const payload of entry.payloads ?? []) for (const name of keyNamesOf(entry, payload)) names.add(name);
+  return [...names];
 }

@@ -87,11 +87,12 @@ export function checkEntries(given: CheckEntriesOptions): { take(from: number, t
 function rememberKeys(keys: Pick<PayloadKeys, "forOpening">): Pick<PayloadKeys, "forOpening"> {
   const known = new Map<string, Promise<KeyObject | null>>();
   return {
-    forOpening(subject) {
-      const key = known.get(subject) ?? keys.forOpening(subject);
+    async forOpening(reference, payload) {
+      const key = known.get(reference) ?? keys.forOpening(reference);
       if (known.size >= 10_000) known.clear();
-      known.set(subject, key);
-      return key;
+      known.set(reference, key);
+      // One that is held is opened by a key of its own.
+      return (await key) ?? (payload === undefined ? null : keys.forOpening(reference, payload));
     },
   };
 }
@@ -163,7 +164,7 @@ async function wrongWithPayload(
   const ciphertext = row.ciphertext ?? (await options.rows.ciphertext(row.entryId, row.name));
   if (ciphertext === null || ciphertextDigest(ciphertext) !== commitment.sealed) return "was changed";
   if (options.payloadKeys === undefined) return null;
-  const key = await options.payloadKeys.forOpening(row.subject);
+  const key = await options.payloadKeys.forOpening(row.subject, row);
   if (key === null) {
     options.payloads.erased += 1;
     return null;
