@@ -508,4 +508,22 @@ export const requirements: readonly Requirement[] = [
     promise: "Identity and record come first: nothing that writes can be registered before there is somebody to ask.",
     level: "N",
   },
+  {
+    id: "DAT-12",
+    capability: "Retention",
+    promise: "What is kept ends when the schedule of its class and sensitivity says, with evidence; what is under a legal hold does not.",
+    level: "N",
+  },
+  {
+    id: "DAT-14",
+    capability: "PII handling",
+    promise: "Whom a call is about is declared with its tool; what is held about somebody can be shown whole and erased for good.",
+    level: "N",
+  },
+  {
+    id: "DAT-17",
+    capability: "Privacy-preserving techniques",
+    promise: "Data subjects stand in the record under random names alone, and destroying a key leaves every proof standing.",
+    level: "N",
+  },
 ];

@@ -23,6 +23,7 @@ export * from "./ledger/story.ts";
 export * from "./ledger/verdict.ts";
 export * from "./policy/policy-answer.ts";
 export * from "./policy/policy-question.ts";
+export * from "./privacy/privacy.ts";
 export * from "./registry/asset.ts";
 export * from "./sandbox/sandbox.ts";
 export * from "./registry/name.ts";

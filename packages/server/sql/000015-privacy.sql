@@ -160,5 +160,34 @@ BEGIN
   GET DIAGNOSTICS deleted = ROW_COUNT; relation := 'run'; RETURN NEXT;
 END $$;
 
-REVOKE ALL ON FUNCTION note_rewrite, erase_payload_key, purge_kept_keys, drop_held_keys, purge_ended_rows FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION erase_payload_key, purge_kept_keys, drop_held_keys, purge_ended_rows TO remit_app;
+-- What an agent is given is in the sealed payload of the entry alone; the row keeps the line that people know the work by.
+ALTER TABLE queue_item ADD COLUMN payload_entry text;
+
+-- Empties pieces of work about somebody who is erased, and every copy of the line that people knew them by.
+CREATE FUNCTION empty_items(items text[]) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+  lines text[];
+  emptied bigint;
+BEGIN
+  SELECT array_agg(DISTINCT subject) INTO lines FROM queue_item WHERE id = ANY (items) AND subject <> '[erased]';
+  UPDATE queue_item SET subject = '[erased]', payload = '{}', key = NULL,
+    state = CASE state WHEN 'ready' THEN 'set-aside' ELSE state END,
+    ended_at = CASE state WHEN 'ready' THEN clock_timestamp() ELSE ended_at END
+    WHERE id = ANY (items) AND subject <> '[erased]';
+  GET DIAGNOSTICS emptied = ROW_COUNT;
+  UPDATE run SET binding = jsonb_set(binding::jsonb, '{subject}', '"[erased]"')::json WHERE binding->>'subject' = ANY (lines);
+  UPDATE action SET caller = jsonb_set(caller::jsonb, '{run,subject}', '"[erased]"')::json WHERE caller#>>'{run,subject}' = ANY (lines);
+  UPDATE approval SET subject = '[erased]' WHERE subject = ANY (lines);
+  RETURN emptied;
+END $$;
+
+-- What somebody wrote when voting, besides the sealed copy.
+CREATE FUNCTION empty_comments(voter text) RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+  UPDATE approval SET votes = (
+      SELECT jsonb_agg(CASE WHEN vote->>'party' = voter THEN vote || '{"comment": null}' ELSE vote END ORDER BY place)
+      FROM jsonb_array_elements(votes) WITH ORDINALITY AS v (vote, place))
+    WHERE votes @> jsonb_build_array(jsonb_build_object('party', voter))
+$$;
+
+REVOKE ALL ON FUNCTION note_rewrite, erase_payload_key, purge_kept_keys, drop_held_keys, purge_ended_rows, empty_items, empty_comments FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION erase_payload_key, purge_kept_keys, drop_held_keys, purge_ended_rows, empty_items, empty_comments TO remit_app;

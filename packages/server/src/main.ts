@@ -75,6 +75,16 @@ import { createCedarEngine } from "./policy/cedar-engine.ts";
 import { createPolicyWorkbench } from "./policy/policy-workbench.ts";
 import { registerPolicyRoutes } from "./policy/policy.routes.ts";
 import { createRegistryHistory } from "./registry/registry-history.postgres.ts";
+import { createHolds } from "./privacy/holds.service.ts";
+import { createKeyRewriter } from "./privacy/key-rewriter.postgres.ts";
+import { privacyStore } from "./privacy/privacy.postgres.ts";
+import { registerPrivacyRoutes } from "./privacy/privacy.routes.ts";
+import { createPrivacyRequests } from "./privacy/privacy-requests.ts";
+import { createPrivacy } from "./privacy/privacy.service.ts";
+import { startRetentionClock } from "./privacy/retention-clock.ts";
+import { retentionStore } from "./privacy/retention.postgres.ts";
+import { createRetention } from "./privacy/retention.service.ts";
+import { createSubjectKeys } from "./privacy/subject-keys.ts";
 import { registryStore } from "./registry/registry.postgres.ts";
 import { registerRegistryRoutes } from "./registry/registry.routes.ts";
 import { createRegistry } from "./registry/registry.service.ts";
@@ -393,6 +403,7 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       queues: queueStore,
       actions: createRunActions(database),
       ledger,
+      payloads: ledger,
       registry,
       halts,
       approvals,
@@ -432,6 +443,29 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       payloads: ledger,
       payloadKeys,
       keys,
+    });
+    // What is held about people: shown to them, erased, held, and ended in time.
+    const rewriter = createKeyRewriter({ ownerUrl: started.ownerUrl, onError: onError("tables of deleted keys could not be rewritten") });
+    const subjects = createSubjectKeys({ store: privacyStore, masterKey, keys: payloadKeys });
+    const keeping = {
+      database,
+      store: privacyStore,
+      subjects,
+      ledger,
+      payloads: ledger,
+      payloadKeys,
+      control,
+      approvals,
+      rewriter,
+      now,
+      newId,
+    };
+    const retention = createRetention({ ...keeping, store: retentionStore, registry, masterKey });
+    registerPrivacyRoutes(app, {
+      privacy: createPrivacy(keeping),
+      holds: createHolds(keeping),
+      requests: createPrivacyRequests(keeping),
+      retention,
     });
     registerAuditRoutes(app, { audit });
     const tlog = createTlog({
@@ -529,6 +563,7 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       known,
       onProblem: onError("events could not be sent to an endpoint"),
     });
+    const retentionClock = startRetentionClock({ ...keeping, retention, onError: onError("what is due could not be purged") });
     await app.listen({ host: options.host, port });
     // In this order at the end: no more requests, no more grants, what is in flight is recorded, then the parts beneath.
     stops.push(
@@ -544,6 +579,7 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       () => executor.stop(),
       () => approvalClock.stop(),
       () => runClock.stop(),
+      () => retentionClock.stop(),
       () => app.close(),
       () => webhookDeliverer.stop(),
       () => streams.stop(),

@@ -8,6 +8,7 @@ export const idPrefixes = {
   entry: "ent",
   fault: "flt",
   halt: "hlt",
+  hold: "hld",
   item: "itm",
   lease: "lse",
   link: "lnk",

@@ -198,7 +198,11 @@ export const queueSpecSchema = z.strictObject({
   /** One more item is refused with `queue-full`. */
   maxDepth: z.int().min(1).max(1_000_000).default(1_000),
   /** Whom an item is about: pointers into what is enqueued. */
-  subjects: z.array(subjectPointerSchema.omit({ in: true })).min(1).max(8).optional(),
+  subjects: z
+    .array(subjectPointerSchema.omit({ in: true }))
+    .min(1)
+    .max(8)
+    .optional(),
   /** A claimed item that is neither finished nor extended returns to the queue after this. */
   visibilityTimeout: durationSchema.default("PT5M"),
   /** After so many claims that ended in no result, the item is set aside. */

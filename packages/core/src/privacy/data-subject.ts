@@ -33,7 +33,8 @@ export function subjectsNamed(pointers: readonly Pick<SubjectPointer, "type" | "
     for (const named of valuesAt(value, pointer)) {
       if (named === null) continue;
       const identifier = identifierOf(named);
-      if (identifier === null) throw refuse(pointer, `must be a string of 1 to ${longestIdentifier} characters or a whole number: it names whom this is about`);
+      if (identifier === null)
+        throw refuse(pointer, `must be a string of 1 to ${longestIdentifier} characters or a whole number: it names whom this is about`);
       found.add(dataSubjectName(type, identifier));
     }
   }
@@ -52,5 +53,7 @@ function isIdentifier(text: string): boolean {
 }
 
 function refuse(pointer: string, message: string): RemitError {
-  return new RemitError("invalid-arguments", `${pointer === "" ? "The arguments" : pointer} ${message}`, { issues: [{ message, pointer }] });
+  return new RemitError("invalid-arguments", `${pointer === "" ? "The arguments" : pointer} ${message}`, {
+    issues: [{ message, pointer }],
+  });
 }

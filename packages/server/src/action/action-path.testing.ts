@@ -24,6 +24,7 @@ import { createLedger } from "../ledger/ledger.postgres.ts";
 import { openTestLedger, testMasterKey } from "../ledger/ledger.testing.ts";
 import type { LedgerParts } from "../ledger/ledger.testing.ts";
 import { createPayloadKeys } from "../ledger/payload-keys.postgres.ts";
+import type { PayloadKeys } from "../ledger/payload-keys.ts";
 import { createCedarEngine } from "../policy/cedar-engine.ts";
 import type { PolicyEngine } from "../policy/policy-engine.ts";
 import { createUntraced } from "../telemetry/untraced.ts";
@@ -64,6 +65,7 @@ export type Faults = {
 export type TestServer = {
   path: ActionPath & { executeGranted(): Promise<number> };
   deps: ActionDeps;
+  payloadKeys: PayloadKeys;
   approvals: ApprovalService;
   halts: HaltService;
   /** Faults that people inject; `faults` are the test's own. */
@@ -290,6 +292,7 @@ async function startTestServer({ url, registry, policy, clock, upstream }: Share
   return {
     path,
     deps,
+    payloadKeys,
     approvals,
     halts,
     injected,

@@ -215,7 +215,17 @@ function outcomeEntry(deps: ActionDeps, execution: Execution, ending: Ending, ho
       ...(how.injected.length === 0 ? {} : { injected: how.injected.map((each) => ({ ...each })) }),
       obligations: execution.decision.obligations.map(({ type, policy }) => ({ type, policy })),
     },
-    ...(ending.result === null ? {} : { payloads: [{ name: "result", ...sealedFor(caller, stand, subjectsOfCall(stand, execution.input.value, ending.result)), value: ending.result }] }),
+    ...(ending.result === null
+      ? {}
+      : {
+          payloads: [
+            {
+              name: "result",
+              ...sealedFor(caller, stand, subjectsOfCall(stand, execution.input.value, ending.result)),
+              value: ending.result,
+            },
+          ],
+        }),
   };
 }
 

@@ -70,7 +70,7 @@ async function bundlePayload(
 ): Promise<BundlePayload> {
   const ciphertext = row === undefined ? null : (row.ciphertext ?? (await rows.ciphertext(row.entryId, name)));
   if (row === undefined || ciphertext === null) return { seq, name, state: "missing" };
-  const key = await payloadKeys.forOpening(row.subject);
+  const key = await payloadKeys.forOpening(row.subject, row);
   const sealed = ciphertext.toString("base64");
   if (key === null) return { seq, name, state: "erased", ciphertext: sealed };
   if (form === "sealed") return { seq, name, state: "sealed", ciphertext: sealed };

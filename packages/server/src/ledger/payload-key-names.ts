@@ -6,6 +6,16 @@ import { keptKeyName } from "@remit/core";
 /** What the ledger calls the keys of data subjects. Random, so that it says nothing about anybody once the mapping is gone. */
 export const personPrefix = "person:";
 
+/** What a key is sealed for with the master key. */
+export function payloadKeyContext(name: string): string {
+  return `payload-key ${name}`;
+}
+
+/** The same for a payload's own key, where it is kept because somebody it is about is held. */
+export function heldKeyContext(entryId: string, payload: string): string {
+  return `held-payload-key ${entryId} ${payload}`;
+}
+
 /** How the key of a data subject is asked for. No other key's name begins so. */
 export const dataSubjectMark = "about ";
 

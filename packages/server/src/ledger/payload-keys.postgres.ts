@@ -5,7 +5,7 @@ import type { Queryable } from "../database/database.ts";
 import { doesNotOpen } from "../keys/master-key.ts";
 import type { MasterKey } from "../keys/master-key.ts";
 import { createDataSubjects } from "./data-subjects.ts";
-import { personPrefix, sealingKey } from "./payload-key-names.ts";
+import { heldKeyContext, payloadKeyContext, personPrefix, sealingKey } from "./payload-key-names.ts";
 import type { HeldKey, PayloadKeys, Sealer } from "./payload-keys.ts";
 
 type Row = { lookup: Buffer | null; subject: string; wrapped: Buffer };
@@ -31,7 +31,7 @@ export function createPayloadKeys(deps: { database: Queryable; masterKey: Master
   }
 
   function unwrap(row: Pick<Row, "subject" | "wrapped">): KeyObject {
-    const bytes = masterKey.open(row.wrapped, context(row.subject));
+    const bytes = masterKey.open(row.wrapped, payloadKeyContext(row.subject));
     if (bytes === null) throw doesNotOpen("the key of a payload");
     return createSecretKey(bytes);
   }
@@ -42,7 +42,7 @@ export function createPayloadKeys(deps: { database: Queryable; masterKey: Master
       const key = createSecretKey(bytes);
       const isPerson = subjects.isName(name);
       const id = isPerson ? `${personPrefix}${randomBytes(16).toString("hex")}` : name;
-      return { name, id, key, isPerson, wrapped: masterKey.seal(bytes, context(id)) };
+      return { name, id, key, isPerson, wrapped: masterKey.seal(bytes, payloadKeyContext(id)) };
     });
     const people = made.filter(({ isPerson }) => isPerson);
     // In one order, or two transactions could wait for each other's new subjects.
@@ -125,7 +125,9 @@ export function createPayloadKeys(deps: { database: Queryable; masterKey: Master
     },
     async forOpening(reference, payload) {
       const ids = reference.split(" ");
-      const rows = await database.query<Row>("SELECT NULL::bytea AS lookup, subject, wrapped FROM payload_key WHERE subject = ANY ($1)", [ids]);
+      const rows = await database.query<Row>("SELECT NULL::bytea AS lookup, subject, wrapped FROM payload_key WHERE subject = ANY ($1)", [
+        ids,
+      ]);
       const keys = new Map(rows.map((row) => [row.subject, unwrap(row)]));
       const parts = ids.flatMap((id) => keys.get(id) ?? []);
       if (parts.length === ids.length) return sealingKey(reference, parts);
@@ -135,7 +137,7 @@ export function createPayloadKeys(deps: { database: Queryable; masterKey: Master
         payload.name,
       ]);
       if (held === undefined) return null;
-      const bytes = masterKey.open(held.wrapped, heldContext(payload.entryId, payload.name));
+      const bytes = masterKey.open(held.wrapped, heldKeyContext(payload.entryId, payload.name));
       if (bytes === null) throw doesNotOpen("the key of a payload that is held");
       return createSecretKey(bytes);
     },
@@ -145,15 +147,6 @@ export function createPayloadKeys(deps: { database: Queryable; masterKey: Master
       derived.clear();
     },
   };
-}
-
-/** What a payload's own key is sealed for, where it is kept because somebody is held. */
-export function heldContext(entryId: string, name: string): string {
-  return `held-payload-key ${entryId} ${name}`;
-}
-
-function context(subject: string): string {
-  return `payload-key ${subject}`;
 }
 
 /** Of people that somebody else makes known at the same moment, no key is left behind. */

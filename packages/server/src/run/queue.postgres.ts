@@ -4,7 +4,8 @@ import type { ItemQuery, QueueStore, StoredItem } from "./queue.store.ts";
 
 export const queueStore: QueueStore = { hold, byKey, depth, insert, lockReady, claim, lockClaimed, release, depths, list };
 
-const columns = "id, queue, state, subject, payload, key, attempts, max_attempts, run_id, enqueued_by, enqueued_at, ended_at";
+const columns =
+  "id, queue, state, subject, payload, key, attempts, max_attempts, run_id, enqueued_by, enqueued_at, ended_at, payload_entry";
 
 /** By a hash of the name: two queues may now and then wait for each other, which costs a moment and nothing else. */
 async function hold(transaction: Transaction, queue: string): Promise<void> {
@@ -25,13 +26,13 @@ async function depth(on: Queryable, queue: string, limit: number): Promise<numbe
 }
 
 async function insert(transaction: Transaction, item: StoredItem): Promise<void> {
-  const text = `INSERT INTO queue_item (${columns}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`;
+  const text = `INSERT INTO queue_item (${columns}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`;
   await transaction.query({ name: "item-insert", text }, [
     item.id,
     item.queue,
     item.state,
     item.subject,
-    JSON.stringify(item.payload),
+    item.payloadEntry === null ? JSON.stringify(item.payload) : "{}",
     item.key,
     item.attempts,
     item.maxAttempts,
@@ -39,6 +40,7 @@ async function insert(transaction: Transaction, item: StoredItem): Promise<void>
     item.enqueuedBy,
     item.enqueuedAt,
     item.endedAt,
+    item.payloadEntry,
   ]);
 }
 
@@ -89,6 +91,7 @@ type Row = {
   enqueued_by: string;
   enqueued_at: Date;
   ended_at: Date | null;
+  payload_entry: string | null;
 };
 
 function first([row]: readonly Row[]): StoredItem | null {
@@ -102,6 +105,7 @@ function toItem(row: Row): StoredItem {
     state: row.state,
     subject: row.subject,
     payload: row.payload,
+    payloadEntry: row.payload_entry as Id<"entry"> | null,
     key: row.key,
     attempts: row.attempts,
     maxAttempts: row.max_attempts,

@@ -1,7 +1,7 @@
-import type { Enqueue, Id, IdKind, ItemState, ItemView, JsonObject, QueueView } from "@remit/contract";
+import type { Enqueue, Id, IdKind, ItemState, ItemView, JsonObject, QueueSpec, QueueView } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import type { Registry } from "@remit/core";
-import { didYouMean } from "@remit/core";
+import { didYouMean, subjectsNamed } from "@remit/core";
 import type { Database } from "../database/database.ts";
 import { pageOf } from "../http/page.ts";
 import type { Page } from "../http/page.ts";
@@ -38,7 +38,8 @@ const maxPayloadLength = 96 * 1024;
 export function createQueues({ database, queues, ledger, registry, refusals, now, newId }: QueueOptions): Queues {
   return {
     async enqueue(actor, queue, work) {
-      const { maxDepth } = known(registry.current(), queue);
+      const { maxDepth, subjects: named = [] } = known(registry.current(), queue);
+      const about = subjectsNamed(named, work.payload as JsonObject);
       const length = Buffer.byteLength(JSON.stringify(work.payload));
       if (length > maxPayloadLength) {
         throw new RemitError(
@@ -51,18 +52,19 @@ export function createQueues({ database, queues, ledger, registry, refusals, now
         const same = work.key === undefined ? null : await queues.byKey(transaction, queue, work.key);
         if (same !== null) return { item: same, added: false };
         if ((await queues.depth(transaction, queue, maxDepth)) >= maxDepth) return "full";
-        const item = newItem(newId("item"), queue, work, { by: actor, at: now() });
+        const payloadEntry = newId("entry");
+        const item = newItem(newId("item"), queue, work, { by: actor, at: now(), payloadEntry });
         await queues.insert(transaction, item);
         const { subject, payload } = item;
         await ledger.append(transaction, [
           {
-            id: newId("entry"),
+            id: payloadEntry,
             type: "item-enqueued",
             at: item.enqueuedAt.toISOString(),
             actor,
             data: { itemId: item.id, queue },
-            // Work is often about somebody: it can be erased.
-            payloads: [{ name: "item", subject: `item:${item.id}`, value: { subject, payload } }],
+            // Work is often about somebody: what the agent is given is here alone, and can be erased.
+            payloads: [{ name: "item", subject: `queue:${queue}`, about, value: { subject, payload } }],
           },
         ]);
         return { item, added: true };
@@ -101,13 +103,14 @@ export function createQueues({ database, queues, ledger, registry, refusals, now
   };
 }
 
-function newItem(id: Id<"item">, queue: string, work: Enqueue, enqueued: { by: string; at: Date }): StoredItem {
+function newItem(id: Id<"item">, queue: string, work: Enqueue, enqueued: { by: string; at: Date; payloadEntry: Id<"entry"> }): StoredItem {
   return {
     id,
     queue,
     state: "ready",
     subject: work.subject,
     payload: work.payload as JsonObject,
+    payloadEntry: enqueued.payloadEntry,
     key: work.key ?? null,
     attempts: 0,
     maxAttempts: 0,
@@ -118,7 +121,7 @@ function newItem(id: Id<"item">, queue: string, work: Enqueue, enqueued: { by: s
   };
 }
 
-function known(registry: Registry, name: string): { maxDepth: number } {
+function known(registry: Registry, name: string): QueueSpec {
   const queue = registry.queues.get(name);
   if (queue === undefined) throw new RemitError("not-found", `There is no queue ${name}${didYouMean(name, registry.queues.keys())}`);
   return queue;

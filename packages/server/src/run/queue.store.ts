@@ -7,7 +7,10 @@ export type StoredItem = {
   queue: string;
   state: ItemState;
   subject: string;
+  /** Empty where it is read from {@link payloadEntry}. */
   payload: JsonObject;
+  /** The entry whose payload `item` holds it; null in rows of before, which hold it themselves. */
+  payloadEntry: Id<"entry"> | null;
   key: string | null;
   attempts: number;
   /** How many runs may claim it, as of the last claim. */

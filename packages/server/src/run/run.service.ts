@@ -1,4 +1,4 @@
-import type { Containment, Id, IdKind, RunView } from "@remit/contract";
+import type { ClaimedItem, Containment, Id, IdKind, RunView } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import type { EndState, RunTerms } from "@remit/core";
 import { afterRun, durationSeconds, overdue, runTerms, withdrawsQuestions } from "@remit/core";
@@ -11,6 +11,7 @@ import type { Halts } from "../halt/halts.ts";
 import { pageOf } from "../http/page.ts";
 import type { Callers } from "../identity/callers.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import type { Payloads } from "../ledger/payloads.ts";
 import type { RegistrySource } from "../registry/registry-source.ts";
 import type { RevokeLeasesIn } from "../secret/leases.ts";
 import type { QueueStore, StoredItem } from "./queue.store.ts";
@@ -28,6 +29,7 @@ export type RunOptions = {
   registry: RegistrySource;
   halts: Pick<Halts, "current">;
   approvals: Pick<ApprovalService, "withdraw">;
+  payloads: Payloads;
   callers: Pick<Callers, "issueForRun" | "verify">;
   /** Takes back the tokens of a run, on every server: a change of the control state. */
   revokeRun(id: Id<"run">, reason: string): Promise<void>;
@@ -112,6 +114,15 @@ export function createRuns(options: RunOptions): Runs {
     });
   }
 
+  /** The item with what the agent is given. @throws RemitError `not-found`: that has been erased, or was kept as long as it may be */
+  async function opened(item: StoredItem): Promise<ClaimedItem> {
+    if (item.payloadEntry === null) return claimedItem(item);
+    const sealed = await options.payloads.open(item.payloadEntry, "item");
+    const payload = sealed?.["payload"];
+    if (typeof payload === "object" && payload !== null && !Array.isArray(payload)) return claimedItem({ ...item, payload });
+    throw new RemitError("not-found", `What ${item.id} held has been erased`);
+  }
+
   async function issue(run: StoredRun): Promise<{ token: string; expiresAt: Date }> {
     const { agent, version, accountable, environment, policy, binding } = run;
     return options.callers.issueForRun({ agent, version, accountable, environment, policy, run: binding });
@@ -149,11 +160,13 @@ export function createRuns(options: RunOptions): Runs {
       if (claimed === null) return { run: null, reason: "queue-empty" };
       const { run, item } = claimed;
       let issued: { token: string; expiresAt: Date };
+      let work: ClaimedItem | null;
       try {
+        work = item === null ? null : await opened(item);
         issued = await issue(run);
       } catch (error) {
         // Nobody will ever follow this run; its work need not wait for the lease to lapse.
-        const reason = `No token could be issued: ${error instanceof Error ? error.message : String(error)}`;
+        const reason = `It could not begin: ${error instanceof Error ? error.message : String(error)}`;
         await database.transaction((transaction) =>
           endOnce(transaction, run.id, { state: "failed", reason, actor: runsActor, at: nowMs() }),
         );
@@ -164,7 +177,7 @@ export function createRuns(options: RunOptions): Runs {
         ...tokenOf(issued, run.leaseUntil),
         mcpUrl,
         agent: { command: terms.workflow.command, cwd: terms.workflow.cwd ?? null, sandbox: terms.workflow.sandbox ?? null },
-        item: item === null ? null : claimedItem(item),
+        item: work,
       };
     },
 

@@ -91,6 +91,7 @@ export async function openTestRuns(registry: Registry = buildRegistry()): Promis
       queues: queueStore,
       actions,
       ledger,
+      payloads: ledger,
       registry: source,
       halts: { current: () => halts.current },
       approvals,
