@@ -64,7 +64,12 @@ export async function openTestPrivacy(overrides: PathOverrides = {}): Promise<Te
     privacy: createPrivacy(keeping),
     holds: createHolds(keeping),
     requests: createPrivacyRequests(keeping),
-    retention: createRetention({ ...keeping, store: retentionStore, masterKey: testMasterKey, registry: { current: remit.registry } }),
+    retention: createRetention({
+      ...keeping,
+      store: retentionStore,
+      masterKey: testMasterKey,
+      registry: { current: () => remit.registry() },
+    }),
     async mail(to, body) {
       const outcome = await remit.act("send_email", { to, body });
       if (outcome.type !== "succeeded") throw new Error(JSON.stringify(outcome));
