@@ -12,6 +12,7 @@ const steps: { name: string; command: string; args: string[] }[] = [
   { name: "lint", command: "oxlint", args: ["--type-aware", "--deny-warnings"] },
   { name: "format", command: "oxfmt", args: ["--check", "."] },
   { name: "dead code", command: "knip", args: ["--no-progress"] },
+  { name: "dependencies", command: process.execPath, args: ["scripts/audit-dependencies.ts"] },
 ];
 
 type Tally = { passed: number; failed: number };

@@ -190,6 +190,19 @@ test("[AUD-10][AUD-09] permissions over time say who changed what, and what peop
   expect(report.counts["break-glass"]).toBe(1);
 });
 
+test("text that is SQL is text wherever it arrives", async () => {
+  await using test = await openTestLedger();
+  await test.ledger.record(testEntry("run-started", { runId: testId("run") }));
+  await test.sequencer.flushed();
+  const ask = await openDesk(test);
+  const sql = encodeURIComponent(`' OR 1=1; DROP TABLE ledger_entry; --`);
+  for (const filter of ["record", "tool", "agent", "run", "policy"])
+    expect((await ask(`/v1/audit/accesses?${filter}=${sql}`, accessPageSchema)).body.items).toEqual([]);
+  expect((await ask(`/v1/audit/approvals?agent=${sql}`, pageSchema(approvalTrailSchema))).body.items).toEqual([]);
+  for (const filter of ["since", "until", "limit", "cursor"]) expect((await ask(`/v1/audit/accesses?${filter}=${sql}`)).status).toBe(400);
+  expect((await ask("/v1/audit/exceptions", exceptionReportSchema)).body.population.count).toBe(1);
+});
+
 test("reports are for auditors and operators, and a range that ends before it begins is no clean report", async () => {
   await using test = await openTestLedger();
   await test.ledger.record(testEntry("run-started", { runId: testId("run") }));
