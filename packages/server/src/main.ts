@@ -355,7 +355,7 @@ export async function startComposed(options: ServerOptions, replace: Replacement
     stops.push(() => identity.stop());
 
     // The path of an action, and the people that it asks.
-    const waiting = createWaitingActions({ database, ledger, tracing, newId });
+    const waiting = createWaitingActions({ database, ledger, tracing, registry, newId });
     const approvals = createApprovals({
       database,
       store: approvalStore,
@@ -537,6 +537,7 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       isLeading: () => sequencer.isLeading(),
       controlAgeMs: () => control.ageMs(),
       upstreams: () => upstreams.health(),
+      tracing,
       registry,
       tally: createTallyStore(database),
       state: createStateFacts(database, () => currentBuckets(now(), loadedOrNull(registry)?.registry.organisation.timeZone ?? "UTC")),

@@ -1,6 +1,7 @@
 import { type ActionRow, type End, lostReason } from "./action.journal.ts";
 import type { ActionDeps } from "./action-deps.ts";
 import { attribution } from "./action-entries.ts";
+import { traceLost } from "./action-trace.ts";
 
 /** Looks this often for grants that no hint told of: given while no server ran, or on another server. */
 const pollEveryMs = 500;
@@ -100,6 +101,8 @@ async function endLost(deps: ActionDeps): Promise<void> {
   };
   const lost = await deps.journal.endLost((id) => deps.inFlight.isHeld(id), entries);
   for (const { id } of lost) if (tasks.has(id)) await deps.upstreamTasks?.forget(id);
-  for (const row of lost)
+  for (const row of lost) {
     deps.logger.error({ actionId: row.id, tool: row.tool, accountable: row.caller.accountable }, "the outcome of an action is unknown");
+    traceLost(deps, row);
+  }
 }

@@ -243,7 +243,7 @@ async function startTestServer({ url, registry, policy, clock, upstream }: Share
   const tasks = createUpstreamTasks({ store: createUpstreamTaskStore(database), inFlight, now, onError: onTaskError, pollMs: 50 });
   const haltRun = async (): Promise<boolean> => false;
   const halts = createHalts({ database, store: haltStore, ledger, control, inFlight, haltRun, now, newId });
-  const waiting = createWaitingActions({ database, ledger, tracing, newId });
+  const waiting = createWaitingActions({ database, ledger, tracing, registry: { current: registry }, newId });
   const source = { current: registry };
   const injected = createFaults({ database, store: faultStore, ledger, control, registry: source, now, newId });
   const inject = createFaultInjector({ faults: injected, registry: source, now });

@@ -37,7 +37,7 @@ async function openPath(endpoint: string) {
   const clock = { now: Date.UTC(2026, 10, 21, 9) };
   const now = (): Date => new Date(clock.now);
   const instance = "00000000-0000-7000-8000-000000000001";
-  const waiting = createWaitingActions({ database, ledger, tracing, newId });
+  const waiting = createWaitingActions({ database, ledger, tracing, registry, newId });
   const publicUrl = new URL("http://localhost:4680");
   const options = { database, store: approvalStore, ledger, registry, waiting, outcomes: waiting, payloads: ledger, publicUrl, now, newId };
   const approvals = createApprovals(options);
@@ -123,7 +123,7 @@ test("[OBS-01][OBS-02] an action, its decision, the wait for a person and what f
   expect(new Set(spans.map((span) => span.traceId))).toEqual(new Set([traceId]));
 
   const mail = "helpdesk__send_email";
-  const [attempt, execution] = of(`action ${mail}`, asked.actionId);
+  const [attempt, execution] = [`tools/call ${mail}`, `execute_tool ${mail}`].flatMap((name) => of(name, asked.actionId));
   expect(attempt).toMatchObject({ parentSpanId: "b7ad6b7169203331", spanId: actionSpanId(asked.actionId) });
   expect(execution).toMatchObject({ parentSpanId: attempt?.spanId, attributes: { "remit.outcome": "succeeded" } });
   const policies = { "remit.policy": "customer_support_tier1_v3", "remit.policies": "grants.everything mail.ask" };
@@ -146,7 +146,9 @@ test("[OBS-01][OBS-02] an action, its decision, the wait for a person and what f
       },
     ]);
   }
-  // The upstream hangs its own spans below the execution's.
-  expect(server.calls.at(-1)?.traceparent).toBe(`00-${traceId}-${execution?.spanId}-01`);
+  // The upstream hangs its own spans below the call's, which is the execution's.
+  const [called] = of("tools/call send_email", asked.actionId);
+  expect(called).toMatchObject({ parentSpanId: execution?.spanId });
+  expect(server.calls.at(-1)?.traceparent).toBe(`00-${traceId}-${called?.spanId}-01`);
   expect(JSON.stringify(spans)).not.toContain("canary-7");
 });

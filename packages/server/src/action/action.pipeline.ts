@@ -10,12 +10,13 @@ import {
   RemitError,
 } from "@remit/contract";
 import { type Facts, type Standing, drawFor, localTime, policyRequestOf, standing, tierDenial, withRunApproval } from "@remit/core";
+import type { AttemptEnd } from "../telemetry/semconv.ts";
 import type { Continuation, Relay } from "../upstream/relay.ts";
 import type { ActionPath, Attempt, ListedTool } from "./action-path.ts";
 import type { Begin, Begun, Counted } from "./action.journal.ts";
 import type { ActionDeps } from "./action-deps.ts";
 import { actionEntries, subjectsOfCall, whyAsked } from "./action-entries.ts";
-import { actionSpanId } from "./action-trace.ts";
+import { endAttempt, traceAttempt, traceDecision } from "./action-trace.ts";
 import { attachedOutcome } from "./attached-outcome.ts";
 import { createCountedKeys } from "./counted-facts.ts";
 import { digestOf } from "./digest-of.ts";
@@ -42,6 +43,9 @@ export type Question = {
   perform?: Attempt["perform"] | undefined;
   onTask?: Attempt["onTask"] | undefined;
 };
+
+/** What a caller is told, and how the attempt ended: more ends than words for callers. */
+export type Walked = { outcome: ActionOutcome; end: AttemptEnd };
 
 export type Refusal = { code: ErrorCode; reason: string };
 
@@ -174,8 +178,9 @@ export function createActionPath(deps: ActionDeps): RunningActionPath {
   }
 
   /** Judges, commits and, where that is the decision, executes. */
-  async function walk(question: Question, signal: AbortSignal, traceparent: string | null): Promise<ActionOutcome | "gone"> {
+  async function walk(question: Question, signal: AbortSignal, traceparent: string | null): Promise<Walked | "gone"> {
     const { actionId, caller } = question;
+    const traced = { id: actionId, tool: question.tool, caller };
     let { refusal } = question;
     for (let round = 0; round <= maxRounds + 1; round += 1) {
       if (deps.inFlight.closing.aborted) {
@@ -184,11 +189,7 @@ export function createActionPath(deps: ActionDeps): RunningActionPath {
         refusal ??= { code: "server-unavailable", reason: "The server is stopping; try again in a moment." };
       }
       if (round === maxRounds) refusal ??= { code: "control-state-stale", reason: "The control state keeps changing; try again." };
-      const deciding = deps.tracing.start(`decide ${question.tool}`, {
-        service: caller.run?.serviceName ?? null,
-        parent: traceparent,
-        attributes: { "remit.action.id": actionId, "remit.policy": caller.policy },
-      });
+      const deciding = traceDecision(deps, traced, traceparent);
       let judged: ReturnType<typeof judge>;
       let begun: Begun;
       try {
@@ -196,17 +197,17 @@ export function createActionPath(deps: ActionDeps): RunningActionPath {
         deps.crash(question.grant === null ? "before-intent" : "before-granted-intent");
         begun = await deps.journal.begin(judged.begin);
       } catch (error) {
-        deciding.end("denied");
+        deciding?.end("denied");
         if (refusal !== null) throw error;
         refusal = await refusalFor(deps, error);
         continue;
       }
       const { stand, input } = judged;
-      deciding.set({
+      deciding?.set({
         "remit.verdict": "decision" in begun ? begun.decision.type : begun.type,
         "remit.policies": "decision" in begun ? begun.decision.policies.join(" ") : "",
       });
-      deciding.end();
+      deciding?.end();
       switch (begun.type) {
         case "stale":
           await deps.control.refresh();
@@ -214,16 +215,19 @@ export function createActionPath(deps: ActionDeps): RunningActionPath {
         case "gone":
           return "gone";
         case "attached":
-          if (begun.sameDigest) return attachedOutcome(deps, begun.actionId, signal);
+          if (begun.sameDigest) return { end: "attached", outcome: await attachedOutcome(deps, begun.actionId, signal) };
           refusal = { code: "conflict", reason: "This idempotency key was used for another call; use a new key for a new call." };
           continue;
         case "denied":
-          return { type: "denied", actionId, code: begun.decision.code, reason: begun.decision.reason, policies: begun.decision.policies };
+          return { end: "denied", outcome: deniedOutcome(actionId, begun.decision) };
         case "waiting": {
           deps.crash("after-waiting");
           const { id: approvalId, link, expiresAt, teams } = begun.approval;
           const reason = `Waits for ${teams.join(" and ")}: ${whyAsked(begun.decision)}`;
-          return { type: "waiting", actionId, approvalId, link, expiresAt: expiresAt.toISOString(), teams, reason };
+          return {
+            end: "waiting",
+            outcome: { type: "waiting", actionId, approvalId, link, expiresAt: expiresAt.toISOString(), teams, reason },
+          };
         }
         case "intended":
           deps.crash(question.grant === null ? "after-intent" : "after-granted-intent");
@@ -261,18 +265,8 @@ export function createActionPath(deps: ActionDeps): RunningActionPath {
   async function act(caller: Caller, attempt: Attempt): Promise<ActionOutcome> {
     const actionId = deps.newId("action");
     const tool = plainText(attempt.tool, maxNameLength);
-    const span = deps.tracing.start(`action ${tool}`, {
-      service: caller.run?.serviceName ?? null,
-      parent: attempt.traceparent ?? null,
-      spanId: actionSpanId(actionId),
-      attributes: {
-        "gen_ai.operation.name": "execute_tool",
-        "gen_ai.tool.name": tool,
-        "gen_ai.agent.name": caller.agent,
-        "remit.action.id": actionId,
-        "remit.run.id": caller.run?.id ?? "",
-      },
-    });
+    const traced = { id: actionId, tool, caller };
+    const span = traceAttempt(deps, traced, { parent: attempt.traceparent ?? null });
     const key = attempt.idempotencyKey ?? null;
     const isPlainKey = key === null || plainText(key, maxNameLength) === key;
     const question: Question = {
@@ -290,14 +284,14 @@ export function createActionPath(deps: ActionDeps): RunningActionPath {
       onTask: attempt.onTask,
     };
     try {
-      const outcome = await walkHeld(question, attempt.signal, span.traceparent);
-      if (outcome === "gone") throw new RemitError("internal", "a fresh attempt has no grant to lose");
-      span.set({ "remit.outcome": outcome.type, ...("code" in outcome ? { "error.type": outcome.code } : {}) });
-      span.end(outcome.type === "failed" ? outcome.code : undefined);
-      return outcome;
+      const walked = await walkHeld(question, attempt.signal, span.traceparent);
+      if (walked === "gone") throw new RemitError("internal", "a fresh attempt has no grant to lose");
+      endAttempt(deps, span, walked.end, walked.outcome);
+      return walked.outcome;
     } catch (error) {
-      span.end("denied");
-      return unrecordable(deps, actionId, error);
+      const outcome = unrecordable(deps, actionId, error);
+      endAttempt(deps, span, "unrecorded", outcome);
+      return outcome;
     }
   }
 
@@ -381,6 +375,10 @@ async function refusalFor(deps: ActionDeps, error: unknown): Promise<Refusal | n
 
 /** How long a stale control state may take to be confirmed while a caller waits. */
 const maxConfirmMs = 2_000;
+
+function deniedOutcome(actionId: Id<"action">, { code, reason, policies }: Extract<Decision, { type: "deny" }>): ActionOutcome {
+  return { type: "denied", actionId, code, reason, policies };
+}
 
 /** No ledger, no action: what cannot be recorded is denied, and the denial is all that can be said. */
 function unrecordable(deps: ActionDeps, actionId: Id<"action">, error: unknown): ActionOutcome {

@@ -12,6 +12,7 @@ import {
 } from "@remit/contract";
 import type { Standing } from "@remit/core";
 import { isUnsent, mayHaveHappened } from "../upstream/upstream-fault.ts";
+import { callFailed, toolFailed } from "../telemetry/semconv.ts";
 import type { InjectedFault, UpstreamTask } from "../upstream/upstreams.ts";
 import type { Committed } from "../ledger/ledger.ts";
 import { RpcError } from "../mcp/rpc-error.ts";
@@ -23,6 +24,8 @@ import type { End } from "./action.journal.ts";
 import type { AttemptMade } from "./attempts.ts";
 import { attemptsData, makeAttempts } from "./attempts.ts";
 import { checkResult } from "./check-result.ts";
+import type { Walked } from "./action.pipeline.ts";
+import { traceUpstreamCall } from "./action-trace.ts";
 import type { NormalArguments } from "./normalise.ts";
 import { plainText } from "./plain-text.ts";
 import { recordOutcome } from "./record-outcome.ts";
@@ -59,7 +62,7 @@ type How = Done & { durationMs: number };
 type Done = { attempts: AttemptMade[]; injected: InjectedFault[]; task: UpstreamTask | null };
 
 /** Executes, checks the result, and commits the outcome. Whatever happens in between, the action ends in exactly one way. */
-export async function execute(deps: ActionDeps, execution: Execution): Promise<ActionOutcome> {
+export async function execute(deps: ActionDeps, execution: Execution): Promise<Walked> {
   const { actionId } = execution;
   const startedAt = deps.now();
   const done: Done = { attempts: [], injected: [], task: null };
@@ -73,13 +76,13 @@ export async function execute(deps: ActionDeps, execution: Execution): Promise<A
   });
   deps.crash("after-outcome");
   if (done.task !== null) await deps.upstreamTasks?.end(actionId);
-  if (recorded === "lost")
-    return failed(actionId, "outcome-unknown", "The action had been given up as lost before it ended; look at its entry in the ledger.");
-  if (recorded === "later")
-    return failed(actionId, "outcome-unknown", "It ran, but what came of it cannot be recorded just now; look at it before you repeat it.");
-  if (state === "succeeded" && result !== null) return { type: "succeeded", actionId, result };
+  const unknown = (why: string): Walked => ({ end: "unrecorded", outcome: failed(actionId, "outcome-unknown", why) });
+  if (recorded === "lost") return unknown("The action had been given up as lost before it ended; look at its entry in the ledger.");
+  if (recorded === "later") return unknown("It ran, but what came of it cannot be recorded just now; look at it before you repeat it.");
+  if (state === "succeeded" && result !== null) return { end: state, outcome: { type: "succeeded", actionId, result } };
   const { fault } = ending;
-  return { ...failed(actionId, code ?? "internal", reason ?? "It failed.", result), ...(fault === undefined ? {} : { fault }) };
+  const outcome = failed(actionId, code ?? "internal", reason ?? "It failed.", result);
+  return { end: state, outcome: { ...outcome, ...(fault === undefined ? {} : { fault }) } };
 }
 
 function endOf(deps: ActionDeps, execution: Execution, ending: Ending, how: How): End {
@@ -123,9 +126,8 @@ async function run(deps: ActionDeps, execution: Execution, done: Done): Promise<
     const timeoutMs = spec.timeoutMs ?? deps.registry.current().upstreams.get(spec.upstream)?.timeoutMs ?? 30_000;
     const { continuation, perform } = execution;
     const relay = quietWhereRedacted(execution);
-    const call = async (timeLeftMs: number): Promise<ToolResult> => {
-      if (perform !== undefined) return await perform(input.value, flight.signal);
-      return await deps.upstreams.call({
+    const send = async (timeLeftMs: number, traceparent: string | null): Promise<ToolResult> =>
+      await deps.upstreams.call({
         upstream: spec.upstream,
         tool: spec.name,
         arguments: input.value,
@@ -147,10 +149,13 @@ async function run(deps: ActionDeps, execution: Execution, done: Done): Promise<
           const known = deps.upstreamTasks?.says(actionId, task) ?? Promise.resolve();
           if (isNew) void known.then(() => execution.onTask?.(actionId));
         },
-        ...(execution.traceparent === null ? {} : { traceparent: execution.traceparent }),
+        ...(traceparent === null ? {} : { traceparent }),
         ...(relay === undefined ? {} : { relay }),
         ...(continuation === null ? {} : { continuation }),
       });
+    const call = async (timeLeftMs: number): Promise<ToolResult> => {
+      if (perform !== undefined) return await perform(input.value, flight.signal);
+      return await tracedCall(deps, execution, (traceparent) => send(timeLeftMs, traceparent));
     };
     const stopped = flight.stop();
     if (stopped !== null) return { ...stopped, reason: `Nothing was sent. ${stopped.why}`, result: null, amountSpent: false };
@@ -178,6 +183,32 @@ async function run(deps: ActionDeps, execution: Execution, done: Done): Promise<
     return cause instanceof RpcError ? { ...failure, fault: faultOf(cause) } : failure;
   } finally {
     flight.leave();
+  }
+}
+
+/** One try at the upstream. It hangs its own spans below this one. */
+async function tracedCall(
+  deps: ActionDeps,
+  { actionId, caller, stand, traceparent }: Execution,
+  send: (traceparent: string | null) => Promise<ToolResult>,
+): Promise<ToolResult> {
+  const { spec, qualifiedName } = stand.tool;
+  const protocol = deps.tracing.exporting ? deps.registry.current().upstreams.get(spec.upstream)?.transport.type : undefined;
+  const transport = protocol === "stdio" ? "pipe" : protocol === "http" ? "tcp" : null;
+  const called = { upstream: spec.upstream, name: spec.name, transport } as const;
+  const span = traceUpstreamCall(deps, { id: actionId, tool: qualifiedName, caller }, called, traceparent);
+  if (span === null) return await send(traceparent);
+  try {
+    const result = await send(span.traceparent);
+    if (result.isError === true) span.set(toolFailed(deps.tracing.semconv));
+    span.end(result.isError === true ? "upstream-error" : undefined);
+    return result;
+  } catch (error) {
+    const code = RemitError.is(error) ? error.code : "upstream-error";
+    const cause = error instanceof RpcError ? error : error instanceof Error ? error.cause : null;
+    span.set(callFailed(deps.tracing.semconv, code, cause instanceof RpcError ? cause.code : null));
+    span.end(code);
+    throw error;
   }
 }
 
@@ -238,6 +269,11 @@ function notifications(deps: ActionDeps, execution: Execution): NewEntry[] {
   });
 }
 
-function failed(actionId: Id<"action">, code: ErrorCode, reason: string, result: ToolResult | null = null): ActionOutcome {
+function failed(
+  actionId: Id<"action">,
+  code: ErrorCode,
+  reason: string,
+  result: ToolResult | null = null,
+): Extract<ActionOutcome, { type: "failed" }> {
   return { type: "failed", actionId, code, reason, ...(result === null ? {} : { result }) };
 }

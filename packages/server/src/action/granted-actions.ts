@@ -1,9 +1,9 @@
-import { type ActionOutcome, type Id, RemitError } from "@remit/contract";
+import { type Id, RemitError } from "@remit/contract";
 import type { ActionDeps } from "./action-deps.ts";
-import type { Question } from "./action.pipeline.ts";
-import { actionTraceparent, traceApprovalWait } from "./action-trace.ts";
+import type { Question, Walked } from "./action.pipeline.ts";
+import { actionTraceparent, endAttempt, traceApprovalWait, traceAttempt } from "./action-trace.ts";
 
-type Walk = (question: Question, signal: AbortSignal, traceparent: string | null) => Promise<ActionOutcome | "gone">;
+type Walk = (question: Question, signal: AbortSignal, traceparent: string | null) => Promise<Walked | "gone">;
 type Granted = Awaited<ReturnType<ActionDeps["approvals"]["granted"]>>[number];
 
 const startedAtOnce = 16;
@@ -33,18 +33,13 @@ export function createGrantedActions(deps: ActionDeps, walk: Walk): () => Promis
       refusal:
         input === null ? { code: "not-found", reason: "Its arguments have been erased or changed since; nothing can be executed." } : null,
     };
-    const span = deps.tracing.start(`action ${row.tool}`, {
-      service: row.caller.run?.serviceName ?? null,
-      parent: actionTraceparent(row),
-      attributes: { "remit.action.id": actionId, "remit.approval.id": approvalId },
-    });
+    const span = traceAttempt(deps, row, { parent: actionTraceparent(row), approvalId });
     const at = deps.now();
-    const outcome = await walk(question, new AbortController().signal, span.traceparent);
+    const walked = await walk(question, new AbortController().signal, span.traceparent);
     // Another server had it: the span is its to send.
-    if (outcome === "gone") return 0;
-    traceApprovalWait(deps.tracing, row, { outcome: "granted", at });
-    span.set({ "remit.outcome": outcome.type });
-    span.end(outcome.type === "failed" ? outcome.code : undefined);
+    if (walked === "gone") return 0;
+    traceApprovalWait(deps, row, { outcome: "granted", at });
+    endAttempt(deps, span, walked.end, walked.outcome);
     return 1;
   }
 

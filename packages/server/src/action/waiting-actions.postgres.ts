@@ -2,6 +2,7 @@ import type { Caller, Id, IdKind } from "@remit/contract";
 import type { ActionOutcomes, WaitingActions } from "../approval/approvals.ts";
 import type { Database } from "../database/database.ts";
 import type { Ledger } from "../ledger/ledger.ts";
+import type { RegistrySource } from "../registry/registry-source.ts";
 import type { Tracing } from "../telemetry/tracing.ts";
 import { attribution } from "./action-entries.ts";
 import { traceApprovalWait } from "./action-trace.ts";
@@ -10,7 +11,8 @@ import { traceApprovalWait } from "./action-trace.ts";
 export function createWaitingActions(options: {
   database: Database;
   ledger: Pick<Ledger, "append">;
-  tracing: Pick<Tracing, "start">;
+  tracing: Pick<Tracing, "start" | "exporting" | "semconv">;
+  registry: RegistrySource;
   newId: <K extends IdKind>(kind: K) => Id<K>;
 }): WaitingActions & ActionOutcomes {
   return {
@@ -33,7 +35,7 @@ export function createWaitingActions(options: {
         },
       ]);
       const { tool, caller, trace_id: traceId, requested_at: requestedAt } = row;
-      traceApprovalWait(options.tracing, { id: actionId, tool, caller, traceId, requestedAt }, { outcome: state, at });
+      traceApprovalWait(options, { id: actionId, tool, caller, traceId, requestedAt }, { outcome: state, at });
     },
     async outcomes(actionIds) {
       const rows = await options.database.query<{ id: string; state: string; reason: string | null }>(

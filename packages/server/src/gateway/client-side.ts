@@ -45,8 +45,11 @@ export function clientSideOf(message: RpcRequest, stateless: boolean, session: S
   return { type: "client", stateless, capabilities: isObject(capabilities) ? capabilities : {}, logLevel, progressToken, session: null };
 }
 
-/** Members of `_meta` that are of one hop: they are made anew for the next. */
-const ownMembers = new Set(["progressToken", "traceparent"]);
+/**
+ * Members of `_meta` that are of one hop: they are made anew for the next, or (`tracestate`, `baggage`) end here. Those two are words that
+ * systems on the agent's side have for each other; an upstream is another's, and is told which trace it is in and nothing more.
+ */
+const ownMembers = new Set(["progressToken", "traceparent", "tracestate", "baggage"]);
 const reserved = /^(?:io\.modelcontextprotocol|remit)\//;
 
 /** What of a request's `_meta` goes along to the upstream. */

@@ -66,7 +66,7 @@ export async function openTestRuns(registry: Registry = buildRegistry()): Promis
   const now = (): Date => test.now();
   const ledger = createLedger({ database, payloadKeys: createPayloadKeys({ database, masterKey: testMasterKey }) });
   const source = test.identity.registry;
-  const waiting = createWaitingActions({ database, ledger, tracing: createUntraced(), newId });
+  const waiting = createWaitingActions({ database, ledger, tracing: createUntraced(), registry: source, newId });
   const approvals = createApprovals({
     database,
     store: approvalStore,

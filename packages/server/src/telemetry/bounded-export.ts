@@ -12,21 +12,31 @@ const giveUpMs = 12_000;
 const reportEveryMs = 60_000;
 const stopMs = 2_000;
 
-export type BoundedExport = { processor: SpanProcessor; stop(): Promise<void> };
+export type BoundedExport = {
+  processor: SpanProcessor;
+  counts(): { sent: number; dropped: number; waiting: number };
+  stop(): Promise<void>;
+};
 
 /** The one way out for spans of all services: a bounded queue in batches. What is lost is counted, and told once a minute. */
 export function createBoundedExport({ url, logger }: { url: string; logger: Logger }): BoundedExport {
   const otlp = new OTLPTraceExporter({ url, concurrencyLimit: maxWaiting / maxBatch + 2 });
   let waiting = 0;
   let sending = 0;
-  let lost = 0;
+  let sent = 0;
+  let dropped = 0;
+  let told = 0;
+  let isStopped = false;
   const exporter: SpanExporter = {
     export(spans, done) {
       waiting -= spans.length;
       sending += spans.length;
       otlp.export(spans, (result) => {
+        // Counted as dropped when it stopped, whatever has become of it since.
+        if (isStopped) return done(result);
         sending -= spans.length;
-        if (result.error !== undefined) lost += spans.length;
+        if (result.error === undefined) sent += spans.length;
+        else dropped += spans.length;
         done(result);
       });
     },
@@ -42,8 +52,9 @@ export function createBoundedExport({ url, logger }: { url: string; logger: Logg
 
   function report(): void {
     // Only how many: an error may quote what was sent, and the endpoint may hold a password.
+    const lost = dropped - told;
     if (lost > 0) logger.warn({ lost }, "spans were lost: the OTLP endpoint does not take them, or not fast enough");
-    lost = 0;
+    told = dropped;
   }
   const reporting = setInterval(report, reportEveryMs);
   reporting.unref();
@@ -56,7 +67,7 @@ export function createBoundedExport({ url, logger }: { url: string; logger: Logg
         if ((span.spanContext().traceFlags & 1) === 0) return;
         // The processor would drop it as well, but tells nobody.
         if (waiting >= maxWaiting) {
-          lost += 1;
+          dropped += 1;
           return;
         }
         waiting += 1;
@@ -66,10 +77,14 @@ export function createBoundedExport({ url, logger }: { url: string; logger: Logg
       // Of one service only; the others go on.
       shutdown: async () => undefined,
     },
+    counts: () => ({ sent, dropped, waiting: waiting + sending }),
     async stop() {
       clearInterval(reporting);
       await Promise.race([batches.shutdown().catch(() => undefined), delay(stopMs, undefined, { ref: false })]);
-      lost += waiting + sending;
+      isStopped = true;
+      dropped += waiting + sending;
+      waiting = 0;
+      sending = 0;
       report();
     },
   };

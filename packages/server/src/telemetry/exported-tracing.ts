@@ -1,10 +1,11 @@
 import { readFileSync } from "node:fs";
-import { type Context, ROOT_CONTEXT, SpanStatusCode, type Tracer, trace } from "@opentelemetry/api";
+import { type Context, ROOT_CONTEXT, SpanKind, SpanStatusCode, type Tracer, trace } from "@opentelemetry/api";
 import { defaultResource, resourceFromAttributes } from "@opentelemetry/resources";
 import { type IdGenerator, RandomIdGenerator, TracerProvider } from "@opentelemetry/sdk-trace";
 import { createBoundedExport } from "./bounded-export.ts";
 import type { TracingOptions } from "./otlp-tracing.ts";
 import { samplerOf } from "./sampler-of.ts";
+import { schemaUrlOf, semconvVersionOf } from "./semconv.ts";
 import { formatTraceparent, parseTraceparent } from "./traceparent.ts";
 import type { Tracing } from "./tracing.ts";
 
@@ -13,6 +14,8 @@ const maxServices = 50;
 const maxNameLength = 200;
 const maxValueLength = 1_000;
 
+const kinds = { internal: SpanKind.INTERNAL, server: SpanKind.SERVER, client: SpanKind.CLIENT } as const;
+
 /** The only module that loads OpenTelemetry's SDK, together with what it imports: load it where spans are really sent. */
 export function createExportedTracing({ environment, logger, url }: TracingOptions & { url: string }): Tracing {
   const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
@@ -20,6 +23,9 @@ export function createExportedTracing({ environment, logger, url }: TracingOptio
   const resource = resourceAttributes(environment["OTEL_RESOURCE_ATTRIBUTES"] ?? "");
   const own = environment["OTEL_SERVICE_NAME"] || resource["service.name"] || "remit";
   const sampler = samplerOf(environment["OTEL_TRACES_SAMPLER"], environment["OTEL_TRACES_SAMPLER_ARG"]);
+  const semconv = semconvVersionOf(environment["OTEL_SEMCONV_STABILITY_OPT_IN"]);
+  const schemaUrl = schemaUrlOf(semconv);
+  let unsampled = 0;
   const random = new RandomIdGenerator();
   /** The id of the span that is being started; the SDK takes ids from nowhere but a generator, and asks for it while it starts one. */
   let nextSpanId: string | undefined;
@@ -48,16 +54,22 @@ export function createExportedTracing({ environment, logger, url }: TracingOptio
       spanLimits: { attributeValueLengthLimit: maxValueLength },
       idGenerator,
       ...(sampler === null ? {} : { sampler }),
-    }).getTracer("remit", version);
+    }).getTracer("remit", version, schemaUrl === null ? {} : { schemaUrl });
   }
 
   return {
-    start(name, { service, parent, attributes, startedAt, spanId }) {
+    exporting: true,
+    semconv,
+    start(name, { service, parent, kind = "internal", attributes, startedAt, spanId }) {
       const tracer = tracerOf((service || own).slice(0, maxNameLength));
       nextSpanId = spanId;
       const span = tracer.startSpan(
         name.slice(0, maxNameLength),
-        { ...(attributes === undefined ? {} : { attributes }), ...(startedAt === undefined ? {} : { startTime: startedAt }) },
+        {
+          kind: kinds[kind],
+          ...(attributes === undefined ? {} : { attributes }),
+          ...(startedAt === undefined ? {} : { startTime: startedAt }),
+        },
         contextOf(parent),
       );
       nextSpanId = undefined;
@@ -68,10 +80,12 @@ export function createExportedTracing({ environment, logger, url }: TracingOptio
         set: (more) => void span.setAttributes(more),
         end(error, at) {
           if (error !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: error.slice(0, maxValueLength) });
+          if (!span.isRecording()) unsampled += 1;
           span.end(at);
         },
       };
     },
+    counts: () => ({ ...out.counts(), unsampled }),
     stop: () => out.stop(),
   };
 }

@@ -1,4 +1,5 @@
 import type { UpstreamHealth } from "../upstream/upstreams.ts";
+import type { SpanCounts } from "./tracing.ts";
 import type { MetricFamily, MetricSource, Reading } from "./metric-family.ts";
 
 const family = (type: "gauge" | "counter", name: string, help: string, labels: readonly string[] = []): MetricFamily => ({
@@ -23,6 +24,10 @@ const families: readonly MetricFamily[] = [
     "upstream",
     "state",
   ]),
+  family("counter", "remit_spans_total", "Spans that have ended: sent, dropped because nobody took them, or never meant to be sent.", [
+    "result",
+  ]),
+  family("gauge", "remit_spans_waiting", "Spans that wait to be sent."),
   family("gauge", "remit_circuit_open", "1 for each tool that is not called for now; nothing for all others.", [
     "upstream",
     "environment",
@@ -37,6 +42,7 @@ export function createServerMetrics(options: {
   /** Null before the first confirmation. */
   controlAgeMs: () => number | null;
   upstreams: () => UpstreamHealth[];
+  spans: () => SpanCounts;
 }): MetricSource {
   return {
     name: "server",
@@ -48,6 +54,9 @@ export function createServerMetrics(options: {
         { name: "remit_sequencer_leading", labels: {}, value: options.isLeading() ? 1 : 0 },
         { name: "remit_control_state_age_seconds", labels: {}, value: age === null ? Number.POSITIVE_INFINITY : age / 1_000 },
       ];
+      const { waiting, ...spans } = options.spans();
+      for (const [result, value] of Object.entries(spans)) readings.push({ name: "remit_spans_total", labels: { result }, value });
+      readings.push({ name: "remit_spans_waiting", labels: {}, value: waiting });
       return [...readings, ...options.upstreams().flatMap(upstreamReadings)];
     },
   };

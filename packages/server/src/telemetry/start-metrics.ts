@@ -14,6 +14,7 @@ import { createServerMetrics } from "./server-metrics.ts";
 import { createStateMetrics } from "./state-metrics.ts";
 import type { StateFactsStore } from "./state-metrics.ts";
 import type { TallyStore } from "./tally-store.ts";
+import type { Tracing } from "./tracing.ts";
 
 export type StartMetricsOptions = {
   environment: Readonly<Record<string, string | undefined>>;
@@ -22,6 +23,7 @@ export type StartMetricsOptions = {
   isLeading: () => boolean;
   controlAgeMs: () => number | null;
   upstreams: () => UpstreamHealth[];
+  tracing: Pick<Tracing, "counts">;
   registry: RegistrySource;
   tally: TallyStore;
   state: StateFactsStore;
@@ -34,7 +36,7 @@ export async function startMetrics(app: App, options: StartMetricsOptions): Prom
   const metrics = createMetrics(options);
   metrics.add(createLedgerMetrics({ store: options.tally, known: () => namesIn(options.registry) }));
   metrics.add(createStateMetrics(options.state));
-  metrics.add(createServerMetrics({ ...options, version }));
+  metrics.add(createServerMetrics({ ...options, spans: () => options.tracing.counts(), version }));
   metrics.add(createHttpMetrics(app));
   registerMetricsRoutes(app, { metrics, token: await openMetricsToken(options.masterKey, options.dataDir) });
   const address = options.environment["REMIT_METRICS_ADDRESS"] ?? "";

@@ -483,9 +483,11 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
   };
 
   function headersOf(call: UpstreamCall, stateless: boolean): Record<string, string> | undefined {
-    if (spec.transport.type !== "http" || !stateless) return undefined;
-    const tool = tools.get(call.tool);
-    return tool === undefined ? undefined : parameterHeaders(headerParameters(tool.inputSchema), call.arguments);
+    if (spec.transport.type !== "http") return undefined;
+    // Beside `_meta`, for what is between us and the upstream.
+    const trace = call.traceparent === undefined ? undefined : { traceparent: call.traceparent };
+    const tool = stateless ? tools.get(call.tool) : undefined;
+    return tool === undefined ? trace : { ...trace, ...parameterHeaders(headerParameters(tool.inputSchema), call.arguments) };
   }
 }
 
