@@ -106,8 +106,11 @@ import { secretStore } from "./secret/secret.postgres.ts";
 import { registerSecretRoutes } from "./secret/secret.routes.ts";
 import { createConnectionLimits } from "./stream/connection-limits.ts";
 import { createEventFeed } from "./stream/event-feed.ts";
+import { cursorStore } from "./stream/cursor.postgres.ts";
 import { createEventLog } from "./stream/event-log.postgres.ts";
 import { gatedDatabase } from "./stream/gate.ts";
+import { readNatsSettings } from "./stream/nats-settings.ts";
+import { startPublisher } from "./stream/publisher.ts";
 import { createRetrySchedule } from "./stream/retry-schedule.ts";
 import { startWebhookDeliverer } from "./stream/webhook-deliverer.ts";
 import { createWebhookSender } from "./stream/webhook-sender.ts";
@@ -565,6 +568,20 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       onProblem: onError("events could not be sent to an endpoint"),
     });
     const retentionClock = startRetentionClock({ ...keeping, retention, onError: onError("what is due could not be purged") });
+    const nats = readNatsSettings(environment);
+    if (nats?.token !== undefined) known.add([nats.token]);
+    const publisher =
+      nats === null
+        ? null
+        : startPublisher({
+            name: `nats:${nats.stream}`,
+            database: streamDatabase,
+            cursors: cursorStore,
+            feed,
+            // Loaded where it is used: most servers publish nothing.
+            open: async () => (await import("./stream/nats-sink.ts")).openNatsSink(nats),
+            onProblem: onError("events could not be published to NATS"),
+          });
     await app.listen({ host: options.host, port });
     // In this order at the end: no more requests, no more grants, what is in flight is recorded, then the parts beneath.
     stops.push(
@@ -583,6 +600,7 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       () => retentionClock.stop(),
       () => app.close(),
       () => webhookDeliverer.stop(),
+      () => publisher?.stop(),
       () => streams.stop(),
       // What is executing is stopped while its outcome can be recorded and its callers told.
       () => inFlight.close(),

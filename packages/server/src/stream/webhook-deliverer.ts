@@ -7,6 +7,7 @@ import type { MasterKey } from "../keys/master-key.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { KnownSecrets } from "../secret/known-secrets.ts";
 import type { EventFeed } from "./event-feed.ts";
+import { pause } from "./pause.ts";
 import type { RetrySchedule } from "./retry-schedule.ts";
 import { downAfter, sendLanes } from "./send-lanes.ts";
 import type { WebhookSender } from "./webhook-sender.ts";
@@ -222,16 +223,4 @@ export function startWebhookDeliverer(deps: WebhookDelivererDeps): WebhookDelive
 function deliveryOf(event: StreamedEvent, at: Date): WaitingDelivery {
   // Events of no run are one lane among themselves.
   return { seq: Number(event.sequence), entryId: event.id, type: event.type, lane: event.runid ?? "", attempts: 0, firstAt: at };
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await new Promise<void>((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done, { once: true });
-  });
 }
