@@ -448,7 +448,11 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       keys,
     });
     // What is held about people: shown to them, erased, held, and ended in time.
-    const rewriter = createKeyRewriter({ ownerUrl: started.ownerUrl, onError: onError("tables of deleted keys could not be rewritten") });
+    const rewriter = createKeyRewriter({
+      ownerUrl: started.ownerUrl,
+      ownsCluster: started.embedded !== null,
+      onError: onError("tables of deleted keys could not be rewritten"),
+    });
     const subjects = createSubjectKeys({ store: privacyStore, masterKey, keys: payloadKeys });
     const keeping = {
       database,

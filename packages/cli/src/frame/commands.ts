@@ -109,6 +109,11 @@ export const commands: readonly Entry[] = [
     load: async () => (await import("../audit/audit.command.ts")).defineAudit,
   },
   {
+    name: "privacy",
+    summary: "what is held about people: show, erase, hold, end in time",
+    load: async () => (await import("../privacy/privacy.command.ts")).definePrivacy,
+  },
+  {
     name: "events",
     summary: "what happens, as it happens",
     load: async () => (await import("../stream/events.command.ts")).defineEvents,

@@ -40,6 +40,7 @@ export async function openTestPrivacy(overrides: PathOverrides = {}): Promise<Te
   const now = (): Date => new Date(remit.clock.now);
   const rewriter = createKeyRewriter({
     ownerUrl: remit.url,
+    ownsCluster: false,
     onError: (error) => {
       throw error;
     },
