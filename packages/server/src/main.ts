@@ -571,7 +571,12 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       known,
       onProblem: onError("events could not be sent to an endpoint"),
     });
-    const retentionClock = startRetentionClock({ ...keeping, retention, onError: onError("what is due could not be purged") });
+    const retentionClock = startRetentionClock({
+      ...keeping,
+      // Before the first apply there is no schedule.
+      retention: { catchUp: async () => (loadedOrNull(registry) === null ? null : retention.catchUp()) },
+      onError: onError("what is due could not be purged"),
+    });
     const nats = readNatsSettings(environment);
     if (nats?.token !== undefined) known.add([nats.token]);
     const publisher =
