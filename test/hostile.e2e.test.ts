@@ -37,7 +37,7 @@ afterAll(async () => {
 /** A call of `evil__<tool>` or `web__<tool>` that has to end as told. */
 const endsAs = (tool: string, outcome: string) => async (it: HostileWorld) => {
   const ended = await it.call(tool, { hostile: true });
-  expect(ended.outcome).toBe(outcome);
+  expect(ended).toMatchObject({ outcome });
   return `${ended.outcome}: ${ended.text.slice(0, 90)}`;
 };
 const honestCall =

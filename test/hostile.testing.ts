@@ -173,7 +173,13 @@ export async function openHostileWorld() {
       post(JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }), headers),
     /** One call, as the agent: what came of it, in a word or two. */
     async call(name: string, args: object = {}): Promise<{ outcome: string; text: string }> {
-      const { json } = await post(JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name, arguments: args } }));
+      const message = JSON.stringify({ jsonrpc: "2.0", id: 1, method: "tools/call", params: { name, arguments: args } });
+      let { json } = await post(message);
+      // A machine that is too busy to confirm its control state refuses everything, and says to come again.
+      for (let again = 0; again < 120 && JSON.stringify(json).includes("the control state was last confirmed"); again += 1) {
+        await new Promise((resolve) => setTimeout(resolve, 250));
+        ({ json } = await post(message));
+      }
       const { result, error } = json;
       if (error !== undefined) return { outcome: `error ${error.code}`, text: error.message };
       const meta = (result?.["_meta"] as Record<string, { type: string; code?: string }> | undefined)?.["remit/outcome"];

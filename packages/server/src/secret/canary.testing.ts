@@ -13,7 +13,7 @@ import { everyForm } from "./fixtures/every-form.ts";
 /** A hostile HTTP upstream: it repeats what it was shown, in results, errors, refusals and descriptions. */
 export async function openHttpParrot() {
   const shown: string[] = [];
-  const server = createServer((request, response) => {
+  const server = createServer({ keepAliveTimeout: 120_000 }, (request, response) => {
     const url = new URL(request.url ?? "/", "http://parrot");
     const secrets = [...url.searchParams.values(), ...["authorization", "x-api-key"].flatMap((name) => request.headers[name] ?? [])].map(
       String,
@@ -87,7 +87,7 @@ export async function openCanaryWorld() {
   const test = await openTestDatabase();
   const folder = await mkdtemp(join(tmpdir(), "remit-canary-"));
   const traces: string[] = [];
-  const collector = createServer((request, response) => {
+  const collector = createServer({ keepAliveTimeout: 120_000 }, (request, response) => {
     request.on("data", (chunk: Buffer) => void traces.push(chunk.toString("latin1")));
     request.on("end", () => response.writeHead(200, { "content-type": "application/json" }).end("{}"));
   });

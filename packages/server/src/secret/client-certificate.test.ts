@@ -15,7 +15,7 @@ async function openMtls() {
   const both = await pem("server");
   const callers: string[] = [];
   const server = createServer(
-    { cert: both, key: both, ca: await pem("ca"), requestCert: true, rejectUnauthorized: true },
+    { cert: both, key: both, ca: await pem("ca"), requestCert: true, rejectUnauthorized: true, keepAliveTimeout: 120_000 },
     (request, response) => {
       const { CN } = (request.socket as TLSSocket).getPeerCertificate().subject;
       callers.push(String(CN));

@@ -14,7 +14,7 @@ async function openFakeVault() {
   const live = new Set<string>();
   let count = 0;
   let sealed = false;
-  const server = createServer((request, response) => {
+  const server = createServer({ keepAliveTimeout: 120_000 }, (request, response) => {
     let text = "";
     request.on("data", (chunk: Buffer) => (text += chunk.toString()));
     request.on("end", () => {
