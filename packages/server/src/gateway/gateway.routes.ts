@@ -59,7 +59,9 @@ export function registerGateway(app: App, deps: GatewayRoutesDeps): Pick<Gateway
 
   async function answer(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const exchange = exchangeOf(request, reply);
-    const gone = () => exchange.signal.abort();
+    const gone = () => {
+      if (!exchange.stream.outlives()) exchange.signal.abort();
+    };
     reply.raw.once("close", gone);
     try {
       const answered = await gateway.answer({ ...exchange, body: request.body });

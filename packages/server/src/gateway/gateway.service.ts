@@ -38,7 +38,7 @@ import { createUpstreamLists } from "./upstream-lists.ts";
 export type GatewayDeps = {
   path: ActionPath;
   registry: RegistrySource;
-  upstreams: Pick<Upstreams, "list" | "capabilities" | "onNotice" | "watch" | "endLane">;
+  upstreams: Pick<Upstreams, "list" | "capabilities" | "onNotice" | "watch" | "rootsChanged" | "endLane">;
   states: RequestStates;
   now: () => Date;
   /** Calls off a request for approval that nobody could use any more. */
@@ -186,6 +186,13 @@ export function createGateway(deps: GatewayDeps): Gateway {
     return { ...success(message, JSON.stringify(result)), headers: { "mcp-session-id": session.id } };
   }
 
+  /** Says it on to the upstreams that may still ask for this client's folders. */
+  function tellRootsChanged({ id, capabilities }: Session, { caller, address }: Exchange): void {
+    for (const upstream of address.upstream === null ? registry.current().upstreams.keys() : [address.upstream]) {
+      if (questions.grantedCapabilities(caller, upstream, capabilities)["roots"] !== undefined) upstreams.rootsChanged(upstream, id);
+    }
+  }
+
   /** The session that a request names. Somebody else's is as unknown as one that never was. */
   function sessionOf({ headers, caller, address }: Pick<Exchange, "headers" | "caller" | "address">): Session | Refusal | null {
     const id = headers["mcp-session-id"];
@@ -216,8 +223,11 @@ export function createGateway(deps: GatewayDeps): Gateway {
       if (message.type === "notification") {
         if (message.method === "notifications/cancelled")
           inFlight.cancel(found?.id ?? exchange.caller.tokenId, message.params["requestId"]);
+        if (message.method === "notifications/roots/list_changed" && found !== null) tellRootsChanged(found, exchange);
         return { status: 202, body: null };
       }
+      // A connection that breaks is no cancellation: a client with a session comes back for the rest, or says that it wants it no more.
+      if (found !== null) exchange.stream.keepBy(found.streams.keeper(found.protocolVersion === handshakeVersions[0]));
       const client = clientSideOf(message, revision.stateless, found);
       if (client.type === "refusal") return failure(client, message);
       try {
@@ -243,7 +253,8 @@ export function createGateway(deps: GatewayDeps): Gateway {
       stream.open();
       if (!stream.isOpen()) return { status: 406, body: errorBody(refuse(406, rpcCodes.invalidRequest, "Accept text/event-stream"), null) };
       const after = headers["last-event-id"];
-      session.attach(stream, typeof after === "string" ? after : null);
+      if (typeof after !== "string" || !session.streams.resume(after, stream))
+        session.attach(stream, typeof after === "string" ? after : null);
       // Whoever listens on has to show a token that is still good.
       const lapse = setTimeout(() => stream.end(), Math.min(Math.max(caller.expiresAt - now().getTime(), 0), maxTimerMs));
       lapse.unref();

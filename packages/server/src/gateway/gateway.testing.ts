@@ -43,6 +43,7 @@ export const quietUpstreams: GatewayRoutesDeps["upstreams"] = {
   capabilities: () => null,
   onNotice: () => () => undefined,
   watch: async () => () => undefined,
+  rootsChanged: () => undefined,
   endLane: () => undefined,
 };
 
@@ -58,6 +59,8 @@ export const noStream: EventStream = {
   isOpen: () => false,
   end: () => undefined,
   onClosed: () => undefined,
+  keepBy: () => undefined,
+  outlives: () => false,
 };
 
 /** The gateway on a real app at a real address. The token `good` is everybody's. */

@@ -68,8 +68,7 @@ export function createQuestions(
         const value = capability === undefined ? undefined : declared[capability];
         if (capability === undefined || !isObject(value)) continue;
         if (!path.couldAct(caller, qualifiedToolName(upstream, operation.name), null)) continue;
-        // That folders have changed is told by nobody through us, so it is not promised.
-        granted[capability] = capability === "roots" ? {} : value;
+        granted[capability] = value;
       }
       return granted;
     },

@@ -124,6 +124,28 @@ describe.each([
   });
 });
 
+test("[CTL-39] that a client's folders have changed is told to the upstreams that have asked for them, and they ask again, as an action", async () => {
+  const { url, remit } = relays.old;
+  let roots = [{ uri: "file:///work" }];
+  const client = await connectClient(`${url}/mcp/old`, "legacy", { roots: () => ({ roots }) });
+  const other = await connectClient(`${url}/mcp/old`, "legacy", { roots: () => ({ roots: [{ uri: "file:///others" }] }) });
+  expect(await call(client, "where")).toBe("roots: 1");
+  expect(await call(other, "where")).toBe("roots: 1");
+  const before = (await remit.actions()).length;
+  const heard = (said: string) => sessions.states.filter((state) => state === said).length;
+  const count = heard("heard of roots");
+  roots = [{ uri: "file:///work" }, { uri: "file:///play" }];
+  await client.sendRootsListChanged();
+  await until(() => sessions.states.includes("roots: file:///work file:///play"));
+  // One client's folders are nobody else's.
+  expect(heard("heard of roots")).toBe(count + 1);
+  expect(sessions.states).not.toContain("roots: file:///others");
+  const taken = (await remit.actions()).slice(before);
+  expect(taken).toMatchObject([{ tool: "old__mcp.roots.list", state: "succeeded" }]);
+  await client.close();
+  await other.close();
+});
+
 test("[CTL-39] an upstream's state comes back to it byte for byte, and no client can read or change it on the way", () => {
   const given = stateless.states.filter((state) => state !== "hang was cancelled");
   expect(given.length).toBeGreaterThanOrEqual(4);

@@ -92,7 +92,7 @@ export async function connectClient(url: string, era: "legacy" | "modern", answe
   const capabilities: ClientCapabilities = {
     ...(answers.elicit === undefined ? {} : { elicitation: {} }),
     ...(answers.sample === undefined ? {} : { sampling: {} }),
-    ...(answers.roots === undefined ? {} : { roots: {} }),
+    ...(answers.roots === undefined ? {} : { roots: { listChanged: true } }),
   };
   const mode = era === "legacy" ? "legacy" : { pin: "2026-07-28" };
   const client = new Client({ name: "test-client", version: "1.0.0" }, { capabilities, versionNegotiation: { mode } });

@@ -44,7 +44,10 @@ const toolCall = { jsonrpc: "2.0", id: 5, method: "tools/call", params: { name: 
 function streamOf(response: Response) {
   const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader();
   let text = "";
+  const primed: (string | null)[] = [];
   return {
+    /** Ids of events without data. */
+    primed,
     async next(): Promise<{ id: string | null; message: Record<string, unknown> & { id?: unknown } }> {
       for (;;) {
         const end = text.indexOf("\n\n");
@@ -52,8 +55,9 @@ function streamOf(response: Response) {
           const lines = text.slice(0, end).split("\n");
           text = text.slice(end + 2);
           const data = lines.find((line) => line.startsWith("data: "));
-          if (data === undefined) continue;
           const id = lines.find((line) => line.startsWith("id: "))?.slice(4) ?? null;
+          if (data === "data: ") primed.push(id);
+          if (data === undefined || data === "data: ") continue;
           return { id, message: JSON.parse(data.slice(6)) as Record<string, unknown> };
         }
         const chunk = await reader?.read();
@@ -170,5 +174,83 @@ describe("[CTL-39] what a client is asked", () => {
     expect((await stream.next()).message).toMatchObject({ method: "notifications/cancelled", params: { requestId: asked.id } });
     expect((await stream.next()).message).toMatchObject({ id: 5 });
     expect((await post(gateway.mcp, { jsonrpc: "2.0", id: asked.id, result: {} }, inSession(session))).status).toBe(400);
+  });
+});
+
+describe("[CTL-39] a client whose connection breaks", () => {
+  const answerTo = (asked: { id?: unknown }) => ({ jsonrpc: "2.0", id: asked.id, result: { action: "accept", content: { name: "Ada" } } });
+  const resume = (url: string, session: string, after: string | null, token = "good") =>
+    request(url, "GET", { ...inSession(session, token), "last-event-id": after ?? "" });
+
+  test("comes back for what it has missed, with the id of what it saw last; its call has gone on", async () => {
+    await using gateway = await start();
+    const session = await gateway.shake();
+    const broken = streamOf(await request(gateway.mcp, "POST", inSession(session), toolCall));
+    const { id, message: asked } = await broken.next();
+    // The first event says only where to come back to.
+    expect(broken.primed).toEqual(["s1-0"]);
+    await broken.cancel();
+    expect((await post(gateway.mcp, answerTo(asked), inSession(session))).status).toBe(202);
+    const rest = streamOf(await resume(gateway.mcp, session, id));
+    const { message, id: last } = await rest.next();
+    expect(message).toMatchObject({ id: 5, result: { content: [{ text: '{"action":"accept","content":{"name":"Ada"}}' }] } });
+    expect(last).toBe("s1-2");
+    await expect(rest.next()).rejects.toThrow();
+  });
+
+  test("is given what it missed from the beginning, and what comes after it came back", async () => {
+    await using gateway = await start();
+    const session = await gateway.shake();
+    const broken = streamOf(await request(gateway.mcp, "POST", inSession(session), toolCall));
+    await broken.next();
+    await broken.cancel();
+    const back = streamOf(await resume(gateway.mcp, session, broken.primed[0] ?? null));
+    const { message: asked } = await back.next();
+    expect(asked).toMatchObject({ method: "elicitation/create" });
+    await post(gateway.mcp, answerTo(asked), inSession(session));
+    expect((await back.next()).message).toMatchObject({ id: 5, result: { content: [{ text: expect.stringContaining("Ada") as string }] } });
+  });
+
+  test("gets nothing of another's, nothing that it has seen, and nothing by an id that was never given", async () => {
+    await using gateway = await start();
+    const session = await gateway.shake();
+    const others = await gateway.shake(gateway.mcp, "mallory");
+    const broken = streamOf(await request(gateway.mcp, "POST", inSession(session), toolCall));
+    const { id, message: asked } = await broken.next();
+    await broken.cancel();
+    expect((await resume(gateway.mcp, session, id, "mallory")).status).toBe(404);
+    await post(gateway.mcp, answerTo(asked), inSession(session));
+    // Each of these is a stream of its own session, on which nothing of the call comes.
+    for (const [of, token, after] of [
+      [others, "mallory", id],
+      [session, "good", "s1-99"],
+      [session, "good", "s9-0"],
+    ] as const) {
+      const stray = await resume(gateway.mcp, of, after, token);
+      expect(stray.status).toBe(200);
+      const cancelled = new Promise((resolve) => setTimeout(resolve, 100, "nothing"));
+      expect(await Promise.race([streamOf(stray).next(), cancelled])).toBe("nothing");
+      await stray.body?.cancel().catch(() => undefined);
+    }
+    const back = streamOf(await resume(gateway.mcp, session, id));
+    const { id: last, message } = await back.next();
+    expect(message).toMatchObject({ id: 5 });
+    const whole = streamOf(await resume(gateway.mcp, session, last));
+    await expect(whole.next()).rejects.toThrow("the stream has ended");
+  });
+
+  test("may still take its call back by saying so", async () => {
+    await using gateway = await start();
+    const session = await gateway.shake();
+    const broken = streamOf(await request(gateway.mcp, "POST", inSession(session), toolCall));
+    const { id } = await broken.next();
+    await broken.cancel();
+    await post(gateway.mcp, { jsonrpc: "2.0", method: "notifications/cancelled", params: { requestId: 5 } }, inSession(session));
+    const back = streamOf(await resume(gateway.mcp, session, id));
+    expect((await back.next()).message).toMatchObject({ method: "notifications/cancelled" });
+    expect((await back.next()).message).toMatchObject({
+      id: 5,
+      result: { content: [{ text: expect.stringContaining("refused") as string }] },
+    });
   });
 });

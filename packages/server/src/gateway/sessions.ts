@@ -5,6 +5,8 @@ import { rpcCodes } from "../mcp/mcp-protocol.ts";
 import { RpcError } from "../mcp/rpc-error.ts";
 import type { ServerRequest } from "../upstream/connection.ts";
 import type { EventStream } from "./event-stream.ts";
+import type { KeptStreams } from "./kept-streams.ts";
+import { createKeptStreams } from "./kept-streams.ts";
 import type { RpcId } from "./refusal.ts";
 
 /**
@@ -23,6 +25,8 @@ export type Session = {
   send(message: JsonObject): void;
   /** The client's stream for what belongs to none of its requests. `after`: the last event that it has seen. */
   attach(stream: EventStream, after: string | null): void;
+  /** The streams of its requests. */
+  streams: KeptStreams;
   /** Asks the client, on the given stream where there is one. @throws RpcError the client's error, or why there is no answer */
   ask(request: ServerRequest, signal: AbortSignal, on: EventStream | null): Promise<JsonObject>;
   /** False: nothing was asked under this id, or it is answered already. */
@@ -119,6 +123,7 @@ function createSession(
   let number = 0;
   let stream: EventStream | null = null;
   let asks = 0;
+  const streams = createKeptStreams();
 
   function deliver(event: (typeof events)[number]): void {
     if (stream?.send(event.message, String(event.number)) === true) event.seen = true;
@@ -127,6 +132,7 @@ function createSession(
   const session: Session = {
     ...about,
     id: randomUUID(),
+    streams,
     logLevel: "info",
     send(message) {
       number += 1;
@@ -195,6 +201,7 @@ function createSession(
       for (const done of asked.values()) done(new RpcError(rpcCodes.internalError, "The session has ended"));
       for (const endOne of keeps.values()) endOne();
       keeps.clear();
+      streams.close();
       stream?.end();
       stream = null;
     },

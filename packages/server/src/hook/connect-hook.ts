@@ -26,6 +26,7 @@ export function connectHook(spec: UpstreamSpec): Connection {
     },
     notify: () => undefined,
     onNotification: () => undefined,
+    answerBeside: () => undefined,
     onClosed(listener) {
       if (closed === null) closedListeners.push(listener);
       else listener(closed);

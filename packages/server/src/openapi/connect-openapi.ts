@@ -112,6 +112,7 @@ export async function connectOpenApi(spec: UpstreamSpec, deps: ConnectDeps): Pro
     },
     notify: () => undefined,
     onNotification: () => undefined,
+    answerBeside: () => undefined,
     stderr: () => [],
     close: () => close("it was closed"),
   };

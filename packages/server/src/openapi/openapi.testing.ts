@@ -21,7 +21,7 @@ export async function openApiServer(): Promise<TestApi> {
   const json = (_request: SeenRequest, response: ServerResponse): void =>
     void response.writeHead(200, { "content-type": "application/json" }).end('{"id":"7","name":"Ada"}');
   let answer: (request: SeenRequest, response: ServerResponse) => void = json;
-  const server = createServer((request, response) => {
+  const server = createServer({ keepAliveTimeout: 120_000 }, (request, response) => {
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {

@@ -1,8 +1,10 @@
 import type { JsonObject } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import { canonicalJson } from "@remit/core";
-import { metaKeys } from "../mcp/mcp-protocol.ts";
-import type { Connection } from "./connection.ts";
+import { metaKeys, rpcCodes } from "../mcp/mcp-protocol.ts";
+import { RpcError } from "../mcp/rpc-error.ts";
+import type { Connection, ServerRequest } from "./connection.ts";
+import { isObject } from "./connection.ts";
 import { SessionExpired } from "./http-channel.ts";
 import type { Relay } from "./relay.ts";
 
@@ -13,6 +15,8 @@ import type { Relay } from "./relay.ts";
 export type ClientLanes = {
   /** Does work on the client's connection, and again on a new one where the upstream had forgotten the session before it looked. */
   during<Result>(signal: AbortSignal, relay: Relay, work: (connection: Connection) => Promise<Result>): Promise<Result>;
+  /** Tells upstreams that a client's folders have changed, on the connections that are that client's alone. */
+  rootsChanged(lane: string): void;
   /** Closes what belongs to a client that has gone. */
   end(lane: string): void;
   close(): Promise<void>;
@@ -24,6 +28,8 @@ type Lane = {
   connecting: Promise<Connection>;
   users: number;
   level: string | null;
+  /** Whether the upstream was promised to be told when the client's folders change. */
+  tellsRoots: boolean;
   idle: NodeJS.Timeout | undefined;
 };
 
@@ -54,12 +60,15 @@ export function createClientLanes(
       }
       drop(idle);
     }
+    // A client of the stateless revision has no way to tell that its folders have changed.
+    const promised = relay.stateless && isObject(relay.capabilities["roots"]) ? { ...relay.capabilities, roots: {} } : relay.capabilities;
     const lane: Lane = {
       owner: relay.lane,
       key,
-      connecting: connect(relay.capabilities, closing.signal),
+      connecting: connect(promised, closing.signal),
       users: 0,
       level: null,
+      tellsRoots: isObject(promised["roots"]) && promised["roots"]["listChanged"] === true,
       idle: undefined,
     };
     lanes.add(lane);
@@ -91,6 +100,8 @@ export function createClientLanes(
     const lane = enter(relay);
     try {
       const connection = await abortable(lane.connecting, signal);
+      // What it asks when it has heard that folders have changed belongs to no call; whose client it is, is certain here.
+      if (lane.tellsRoots) connection.answerBeside((request, aborting) => rootsOf(relay, request, aborting));
       const level = relay.meta[metaKeys.logLevel];
       if (typeof level === "string" && level !== lane.level && connection.capabilities["logging"] !== undefined) {
         lane.level = level;
@@ -114,6 +125,12 @@ export function createClientLanes(
         return await once(signal, relay, work);
       }
     },
+    rootsChanged(owner) {
+      for (const lane of lanes) {
+        if (lane.owner !== owner || !lane.tellsRoots) continue;
+        lane.connecting.then((connection) => connection.notify("notifications/roots/list_changed", {})).catch(() => undefined);
+      }
+    },
     end(owner) {
       for (const lane of lanes) if (lane.owner === owner) drop(lane);
     },
@@ -124,6 +141,11 @@ export function createClientLanes(
       await Promise.all(open.map(({ connecting }) => connecting.then((connection) => connection.close()).catch(() => undefined)));
     },
   };
+}
+
+async function rootsOf(relay: Relay, request: ServerRequest, signal: AbortSignal): Promise<JsonObject> {
+  if (request.method !== "roots/list") throw new RpcError(rpcCodes.methodNotFound, "Beside its calls, Remit answers for folders only");
+  return await relay.ask(request, signal);
 }
 
 async function abortable<Value>(value: Promise<Value>, signal: AbortSignal): Promise<Value> {

@@ -117,6 +117,7 @@ export async function connectHttp(spec: UpstreamSpec, deps: ConnectDeps): Promis
       else listener(closed);
     },
     onNotification: (listener) => channel.onNotification(listener),
+    answerBeside: (handler) => channel.answerBeside(handler),
     stderr: () => [],
     close: () => close("it was closed"),
   };

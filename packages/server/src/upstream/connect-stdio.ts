@@ -95,6 +95,7 @@ async function open(spec: UpstreamSpec, deps: ConnectDeps, negotiation: Negotiat
       else listener(ended);
     },
     onNotification: (listener) => channel.onNotification(listener),
+    answerBeside: (handler) => channel.answerBeside(handler),
     stderr: () => stderr.lines(),
     containment: contained.containment,
     close: () => child.stop(),

@@ -47,6 +47,8 @@ export type Connection = {
   onClosed(listener: (reason: string) => void): void;
   /** Told what the upstream says beside all requests: that a list has changed, that a resource was updated. */
   onNotification(listener: (method: string, params: JsonObject) => void): void;
+  /** Answers what is asked beside all requests, on a connection that is one client's alone. */
+  answerBeside(handler: NonNullable<RequestOptions["onServerRequest"]>): void;
   stderr(): string[];
   /** Aborted when another connection is to be made: this one closes by itself once nothing is under way on it. */
   stale?: AbortSignal | undefined;

@@ -22,6 +22,7 @@ export type HttpChannel = {
   /** What came on the stream that belongs to no request. */
   receive(message: JsonObject): void;
   onNotification(listener: (method: string, params: JsonObject) => void): void;
+  answerBeside(handler: NonNullable<RequestOptions["onServerRequest"]>): void;
 };
 
 /** The upstream refused a request because it no longer knows our session. */
@@ -186,6 +187,7 @@ export function openHttpChannel(options: ChannelOptions): HttpChannel {
     notify: (method, params) => tell({ jsonrpc: "2.0", method, params }),
     receive: (message) => side.receive(message),
     onNotification: (listener) => side.onNotification(listener),
+    answerBeside: (handler) => side.answerBeside(handler),
     async request(method, params, requested) {
       const { signal } = requested;
       signal.throwIfAborted();

@@ -23,6 +23,7 @@ export function redactedConnection(connection: Connection, redact: Redact): Conn
     },
     onClosed: (listener) => connection.onClosed((reason) => listener(redact.text(reason))),
     onNotification: (listener) => connection.onNotification((method, params) => listener(method, redact.json(params))),
+    answerBeside: (handler) => connection.answerBeside((request, signal) => handler(redact.json(request), signal)),
     stderr: () => connection.stderr().map(redact.text),
   };
 }

@@ -11,9 +11,13 @@ export type SideTraffic = {
   /** A notification or a request, with the request in whose stream it came, where the transport tells. */
   receive(message: JsonObject, within?: RequestOptions): void;
   onNotification(listener: (method: string, params: JsonObject) => void): void;
+  /** Answers what is asked while no request runs that it could belong to. Only on a connection that is one client's alone. */
+  answerBeside(handler: NonNullable<RequestOptions["onServerRequest"]>): void;
 };
 
 type Id = string | number;
+
+const never = new AbortController().signal;
 
 /** More that is asked and not answered at a time is no conversation. */
 const maxAsks = 64;
@@ -26,6 +30,7 @@ export function createSideTraffic(deps: { exclusive: boolean; answer: (message: 
   const running = new Map<number, RequestOptions>();
   const asks = new Map<Id, AbortController>();
   const listeners: ((method: string, params: JsonObject) => void)[] = [];
+  let beside: RequestOptions | undefined;
 
   /** The request that a notification names: by its progress token or its subscription. */
   function named(params: JsonObject): RequestOptions | undefined {
@@ -66,7 +71,7 @@ export function createSideTraffic(deps: { exclusive: boolean; answer: (message: 
       const params = isObject(message["params"]) ? message["params"] : {};
       if (typeof method !== "string") return;
       if (typeof id === "string" || typeof id === "number") {
-        void answer(id, method, params, within ?? newest("onServerRequest"));
+        void answer(id, method, params, within ?? newest("onServerRequest") ?? beside);
         return;
       }
       if (method === "notifications/cancelled") {
@@ -81,5 +86,8 @@ export function createSideTraffic(deps: { exclusive: boolean; answer: (message: 
       if (!scoped) for (const listener of listeners) listener(method, params);
     },
     onNotification: (listener) => void listeners.push(listener),
+    answerBeside(handler) {
+      if (deps.exclusive) beside = { signal: never, onServerRequest: handler };
+    },
   };
 }

@@ -18,6 +18,7 @@ export type StdioChannel = {
   request(method: string, params: JsonObject, options: RequestOptions): Promise<JsonObject>;
   notify(method: string, params: JsonObject): void;
   onNotification(listener: (method: string, params: JsonObject) => void): void;
+  answerBeside(handler: NonNullable<RequestOptions["onServerRequest"]>): void;
 };
 
 type Pending = { settle(outcome: JsonObject | RemitError): void };
@@ -97,6 +98,7 @@ export function openStdioChannel(
     transport,
     notify: (method, params) => void child.write(`${JSON.stringify({ jsonrpc: "2.0", method, params })}\n`),
     onNotification: (listener) => side.onNotification(listener),
+    answerBeside: (handler) => side.answerBeside(handler),
     request(method, params, options) {
       const { signal } = options;
       signal.throwIfAborted();

@@ -32,6 +32,8 @@ export type SupervisedUpstream = {
   list(method: ListMethod, cursor: string | null): Promise<JsonObject | null>;
   capabilities(): JsonObject | null;
   watch(uri: string): Promise<() => void>;
+  /** The client of that lane says that its folders have changed. */
+  rootsChanged(lane: string): void;
   /** The client of that lane has gone. */
   endLane(lane: string): void;
   health(): UpstreamHealth;
@@ -397,6 +399,8 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
     capabilities: () => (state.type === "ready" ? state.connection.capabilities : null),
 
     watch: (uri) => bounded(spec.timeoutMs, null, async ({ signal }) => await watches.add(uri, await connected(signal), signal)),
+
+    rootsChanged: (lane) => lanes.rootsChanged(lane),
 
     endLane: (lane) => lanes.end(lane),
 

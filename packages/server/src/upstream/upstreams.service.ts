@@ -158,6 +158,7 @@ export function createUpstreams(deps: UpstreamsDeps): UpstreamFleet {
       return () => void noticed.delete(listener);
     },
     watch: async (upstream, uri) => await member(upstream).watch(uri),
+    rootsChanged: (upstream, lane) => members.get(upstream)?.upstream.rootsChanged(lane),
     endLane(lane) {
       for (const { upstream } of members.values()) upstream.endLane(lane);
     },

@@ -91,6 +91,8 @@ export type Upstreams = {
    * @throws RemitError as `offered`.
    */
   watch(upstream: string, uri: string): Promise<() => void>;
+  /** The client of that lane says that its folders have changed: the upstream is told where it was promised. */
+  rootsChanged(upstream: string, lane: string): void;
   /** The client of that lane has gone: what was open for it alone is closed. */
   endLane(lane: string): void;
   health(): UpstreamHealth[];
