@@ -106,7 +106,7 @@ export async function killCampaign({ kills, writers, seed, log = () => {} }: Kil
       while (!replicas.all.some((replica) => replica.listens())) await delay(20);
       report.calls.made += 1;
       const replica = replicas.pick();
-      const called = await replicas.call(replica, agent, kind, args, idempotent ? key : null, 20_000);
+      const called = await replicas.callOnce(replica, agent, kind, args, idempotent ? key : null, 20_000);
       if (called?.outcome === "waiting") {
         await vote(key).catch(() => undefined);
       } else if (called !== null && called.actionId !== null && !passing.has(called.code ?? "")) {

@@ -126,7 +126,10 @@ export async function openReplicas({ count, databaseUrl, lines = false, environm
     const making = secrets.get(agent) ?? machine(replica).then((key) => ask<IssuedSecret>(replica, `/v1/agents/${agent}/secrets`, {}, key));
     secrets.set(agent, making);
     making.catch(() => secrets.delete(agent));
-    const secret = await making;
+    return tokenOf(await making, replica);
+  }
+
+  async function tokenOf(secret: IssuedSecret, replica: Replica): Promise<string> {
     const response = await fetch(`${replica.url}/oidc/token`, {
       method: "POST",
       headers: { authorization: `Basic ${Buffer.from(`${secret.clientId}:${secret.clientSecret}`).toString("base64")}` },
@@ -148,6 +151,7 @@ export async function openReplicas({ count, databaseUrl, lines = false, environm
     machine,
     person,
     agentToken,
+    tokenOf,
     /** One request over MCP to one replica, with whatever session it names. */
     async rpc(
       replica: Replica,
@@ -176,8 +180,17 @@ export async function openReplicas({ count, databaseUrl, lines = false, environm
             ?.slice(6) ?? "{}");
       return { status: response.status, headers: response.headers, json: JSON.parse(line) as Rpc };
     },
+    /** One call of a tool, again where a server that is busy with a change has let nothing happen. */
+    async call(replica: Replica, agent: string, tool: string, args: object, key: string | null = null): Promise<Called> {
+      for (const end = Date.now() + 120_000; ; await delay(200)) {
+        const seen = failures.length;
+        const called = await this.callOnce(replica, agent, tool, args, key);
+        const isBusy = called === null && failures.slice(seen).some((each) => each.includes("control-state-stale"));
+        if ((!isBusy && called?.code !== "control-state-stale") || Date.now() > end) return called;
+      }
+    },
     /** One call of a tool by an agent. Null: nobody answered it, and what became of it is in the ledger. */
-    async call(
+    async callOnce(
       replica: Replica,
       agent: string,
       tool: string,

@@ -325,6 +325,7 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       ledger,
       control,
       inFlight,
+      server: { instance: instance.id, name: instance.name, onConfirmed: (listener) => control.onConfirmed(listener) },
       // Runs are made further down, for they need to know of halts.
       revokeLeases: credentials.leases.revokeIn,
       haltRun: (transaction, id, reason, actor) => runs.haltRun(transaction, id, reason, actor),

@@ -1,5 +1,5 @@
 import { haltScopeSchema, haltViewSchema, RemitError } from "@remit/contract";
-import type { HaltMode, HaltScope, HaltView } from "@remit/contract";
+import type { HaltMode, HaltReach, HaltScope, HaltView } from "@remit/contract";
 import type { Command } from "commander";
 import { z } from "zod";
 import { path } from "../client/http-client.ts";
@@ -7,6 +7,7 @@ import { pageSchema } from "../client/page.ts";
 import { example } from "../frame/command.ts";
 import type { Run } from "../frame/command.ts";
 import type { Frame } from "../frame/frame.ts";
+import { safeLine } from "../terminal/safe-text.ts";
 import { table } from "../terminal/table.ts";
 import { ago } from "../terminal/time.ts";
 
@@ -61,7 +62,7 @@ function scopeText(scope: HaltScope): string {
   return scope.type === "everything" ? "everything" : `${scope.type}:${scope.name}`;
 }
 
-async function engage(frame: Frame, mode: HaltMode, options: { scope: string; reason: string }): Promise<void> {
+async function engage(frame: Frame, mode: HaltMode, options: { scope: string; reason: string }): Promise<number> {
   const scope = parseScope(options.scope);
   const client = await frame.client();
   const started = performance.now();
@@ -72,8 +73,28 @@ async function engage(frame: Frame, mode: HaltMode, options: { scope: string; re
     response: haltViewSchema,
   });
   const words = mode === "halt" ? `Halted ${scopeText(scope)}` : `Safe mode for ${scopeText(scope)}: only reads pass`;
-  frame.terminal.answer(halt, () => [`${words}, ${Math.round(performance.now() - started)} ms after the command. ${halt.id}`]);
+  const { reach } = halt;
+  frame.terminal.answer(halt, () => [
+    `${words}, ${Math.round(performance.now() - started)} ms after the command. ${halt.id}`,
+    ...(reach === undefined ? [] : [`${reachWords(reach)}.`]),
+  ]);
   frame.terminal.say(`next: remit ${mode} off ${halt.id} --reason "…" (two people)`);
+  if (reach === undefined || reach.missing.length === 0) return 0;
+  frame.terminal.say(`Not confirmed by ${reach.missing.map(safeLine).join(", ")}. Look again with: remit ${mode} status`);
+  return 3;
+}
+
+/** What servers say of how far it has reached. */
+function reachWords({ servers, confirmed, confirmedMs, lastStartMs, cancelled }: HaltReach): string {
+  const who = `${confirmed} of ${servers} server${servers === 1 ? "" : "s"} confirmed`;
+  const when = confirmedMs === null ? "" : ` within ${confirmedMs} ms`;
+  const last =
+    lastStartMs === null
+      ? ""
+      : lastStartMs === 0
+        ? "; nothing began after the command"
+        : `; the last action began ${lastStartMs} ms after it`;
+  return `${who}${when}${last}; ${cancelled} cancelled in flight`;
 }
 
 async function release(frame: Frame, mode: HaltMode, id: string | undefined, options: { scope: string; reason: string }): Promise<number> {
@@ -120,6 +141,8 @@ async function status(frame: Frame): Promise<number> {
             { title: "MODE", value: (row) => row.mode },
             { title: "SCOPE", value: (row) => scopeText(row.scope) },
             { title: "SINCE", value: (row) => ago(row.engagedAt, now) },
+            { title: "CONFIRMED", value: ({ reach }) => (reach === undefined ? "" : `${reach.confirmed}/${reach.servers}`) },
+            { title: "LAST START", value: ({ reach }) => lastStartWords(reach) },
             { title: "BY", value: (row) => row.engagedBy, cut: true },
             { title: "REASON", value: (row) => row.reason, cut: true },
             { title: "RELEASE ASKED BY", value: (row) => row.releaseRequestedBy ?? "" },
@@ -127,7 +150,16 @@ async function status(frame: Frame): Promise<number> {
           frame.terminal.columns,
         ),
   );
+  for (const { id, reach } of halts) {
+    if (reach !== undefined && reach.missing.length > 0)
+      frame.terminal.say(`${id} is not confirmed by ${reach.missing.map(safeLine).join(", ")}`);
+  }
   return 0;
+}
+
+/** How long after the command the last action began that it covers: the measure of a kill switch. */
+function lastStartWords(reach: HaltReach | undefined): string {
+  return reach === undefined || reach.lastStartMs === null ? "" : `${reach.lastStartMs} ms`;
 }
 
 export async function readHalts(frame: Frame): Promise<HaltView[]> {

@@ -17,7 +17,7 @@ import type { Normaliser } from "./normalise.ts";
 /** Everything that the action path asks of others. */
 export type ActionDeps = {
   registry: RegistrySource;
-  control: Pick<ControlState, "epoch" | "refresh">;
+  control: Pick<ControlState, "epoch" | "refresh" | "confirmed">;
   halts: Halts;
   policy: Pick<PolicyEngine, "decide" | "couldAllow">;
   journal: ActionJournal;

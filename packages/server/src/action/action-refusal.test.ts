@@ -215,7 +215,7 @@ test("[CTL-37][AUD-01] a control state that keeps changing is a recorded denial"
   const outcome = await remit.deps.journal.idle().then(async () => {
     // Another server's copy never catches up: each time that it looks, somebody has changed something.
     const other = await remit.another();
-    other.deps.control = { epoch: () => 0, refresh: async () => undefined };
+    other.deps.control = { epoch: () => 0, refresh: async () => undefined, confirmed: async () => undefined };
     return other.act("tickets.read", { id: "1" });
   });
   expect(outcome).toMatchObject({ type: "denied", code: "control-state-stale" });

@@ -46,7 +46,7 @@ async function openPath(endpoint: string) {
   const calls: UpstreamCall[] = [];
   const path = createActionPath({
     registry,
-    control: { epoch: () => Number(epoch?.epoch ?? 0), refresh: async () => undefined },
+    control: { epoch: () => Number(epoch?.epoch ?? 0), refresh: async () => undefined, confirmed: async () => undefined },
     halts: { current: () => [] },
     policy: { couldAllow: () => true, decide: (_registry, _policy, request) => decideByApproval(request.approvals, request.effect) },
     journal,

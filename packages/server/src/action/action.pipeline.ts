@@ -9,7 +9,17 @@ import {
   type JsonObject,
   RemitError,
 } from "@remit/contract";
-import { type Facts, type Standing, drawFor, localTime, policyRequestOf, standing, tierDenial, withRunApproval } from "@remit/core";
+import {
+  type Facts,
+  type Registry,
+  type Standing,
+  drawFor,
+  localTime,
+  policyRequestOf,
+  standing,
+  tierDenial,
+  withRunApproval,
+} from "@remit/core";
 import type { AttemptEnd } from "../telemetry/semconv.ts";
 import type { Continuation, Relay } from "../upstream/relay.ts";
 import type { ActionPath, Attempt, ListedTool } from "./action-path.ts";
@@ -67,10 +77,16 @@ export function createActionPath(deps: ActionDeps): RunningActionPath {
   const countedKeys = createCountedKeys();
 
   /** Tier and policy. The one function that decides, for a call (`input`) as for a listing (`input` null). */
-  function decide(stand: Standing, caller: Caller, input: JsonObject | null, facts: Facts, approvals: string[]): Decision {
+  function decide(
+    registry: Registry,
+    stand: Standing,
+    caller: Caller,
+    input: JsonObject | null,
+    facts: Facts,
+    approvals: string[],
+  ): Decision {
     const request = policyRequestOf(stand, caller, input, facts, approvals);
     const { tool } = stand;
-    const registry = deps.registry.current();
     const beyondTier = tierDenial(request);
     if (beyondTier !== null) return beyondTier;
     if (input === null) {
@@ -82,8 +98,8 @@ export function createActionPath(deps: ActionDeps): RunningActionPath {
     return withRunApproval(decision, caller.run, { qualifiedName: tool.qualifiedName, name: tool.spec.name }, approvals);
   }
 
-  function factsOf(caller: Caller, counted: Counted): Facts {
-    const { weekday, hour, date } = localTime(deps.now(), deps.registry.current().organisation.timeZone);
+  function factsOf(registry: Registry, caller: Caller, counted: Counted): Facts {
+    const { weekday, hour, date } = localTime(deps.now(), registry.organisation.timeZone);
     return { weekday, hour, date, ...counted, runActionsLimit: caller.run?.maxActions ?? 0 };
   }
 
@@ -158,7 +174,7 @@ export function createActionPath(deps: ActionDeps): RunningActionPath {
       decide: (counted) => {
         if (denial !== null || stand.type !== "stands" || input === null) return denial ?? internalDenial;
         try {
-          return withRecordableReason(decide(stand, caller, input.value, factsOf(caller, counted), grant?.teams ?? []));
+          return withRecordableReason(decide(registry, stand, caller, input.value, factsOf(registry, caller, counted), grant?.teams ?? []));
         } catch (error) {
           deps.logger.error({ err: error, actionId }, "policy could not be evaluated, and the attempt was denied");
           return deny({ code: "policy-error", reason: "Policy could not be evaluated; nothing is allowed without it." });
@@ -190,6 +206,7 @@ export function createActionPath(deps: ActionDeps): RunningActionPath {
       }
       if (round === maxRounds) refusal ??= { code: "control-state-stale", reason: "The control state keeps changing; try again." };
       const deciding = traceDecision(deps, traced, traceparent);
+      const beganAtMs = performance.now();
       let judged: ReturnType<typeof judge>;
       let begun: Begun;
       try {
@@ -234,6 +251,7 @@ export function createActionPath(deps: ActionDeps): RunningActionPath {
           if (stand === null || input === null) throw new RemitError("internal", "an action without standing was intended");
           return execute(deps, {
             intent: begun.intent,
+            beganAtMs,
             actionId,
             caller,
             stand,
@@ -300,10 +318,10 @@ export function createActionPath(deps: ActionDeps): RunningActionPath {
     const registry = deps.registry.current();
     const agent = registry.agents.get(caller.agent);
     if (agent === undefined) return [];
-    const facts = factsOf(caller, { runActions: 0, actionsThisMinute: 0, actionsToday: 0, amountToday: 0 });
+    const facts = factsOf(registry, caller, { runActions: 0, actionsThisMinute: 0, actionsToday: 0, amountToday: 0 });
     return agent.spec.tools.flatMap((name) => {
       const stand = standing(registry, deps.halts.current(), caller, name);
-      if (stand.type === "deny" || decide(stand, caller, null, facts, []).type === "deny") return [];
+      if (stand.type === "deny" || decide(registry, stand, caller, null, facts, []).type === "deny") return [];
       const waits = caller.run?.requireApproval.some((named) => named === name || named === stand.tool.spec.name) ?? false;
       return [{ tool: stand.tool, note: waits ? `A call waits for the approval of ${caller.run?.approvers}.` : null }];
     });
@@ -311,12 +329,13 @@ export function createActionPath(deps: ActionDeps): RunningActionPath {
 
   function couldAct(caller: Caller, tool: string, args: JsonObject | null): boolean {
     deps.control.epoch();
-    const stand = standing(deps.registry.current(), deps.halts.current(), caller, tool);
+    const registry = deps.registry.current();
+    const stand = standing(registry, deps.halts.current(), caller, tool);
     if (stand.type === "deny") return false;
-    const facts = factsOf(caller, { runActions: 0, actionsThisMinute: 0, actionsToday: 0, amountToday: 0 });
+    const facts = factsOf(registry, caller, { runActions: 0, actionsThisMinute: 0, actionsToday: 0, amountToday: 0 });
     try {
       const input = args === null ? null : deps.normaliser.arguments(stand.tool.pin, args).value;
-      return decide(stand, caller, input, facts, []).type !== "deny";
+      return decide(registry, stand, caller, input, facts, []).type !== "deny";
     } catch (error) {
       if (RemitError.is(error)) return false;
       throw error;

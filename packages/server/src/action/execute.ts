@@ -33,6 +33,8 @@ import { recordOutcome } from "./record-outcome.ts";
 export type Execution = {
   /** Only a committed intent has one. */
   intent: Committed<"intent">;
+  /** When it was about to be committed, by the clock that does not jump. */
+  beganAtMs: number;
   actionId: Id<"action">;
   caller: Caller;
   stand: Standing;
@@ -121,6 +123,9 @@ async function run(deps: ActionDeps, execution: Execution, done: Done): Promise<
   };
   const flight = deps.inFlight.enter(actionId, subject, execution.signal);
   try {
+    // This server may have stood still since the intent: it looks first whether it still knows, and still may.
+    const unfit = await whyUnfit(deps, execution);
+    if (unfit !== null) return { state: "failed", ...unfit, result: null, amountSpent: false };
     // A halt may have been engaged between the decision and this moment.
     deps.inFlight.apply(deps.halts.current());
     const timeoutMs = spec.timeoutMs ?? deps.registry.current().upstreams.get(spec.upstream)?.timeoutMs ?? 30_000;
@@ -160,6 +165,7 @@ async function run(deps: ActionDeps, execution: Execution, done: Done): Promise<
     const stopped = flight.stop();
     if (stopped !== null) return { ...stopped, reason: `Nothing was sent. ${stopped.why}`, result: null, amountSpent: false };
     const isIdempotent = spec.idempotent && perform === undefined;
+    flight.begin();
     const pending = makeAttempts({ isIdempotent, timeoutMs, signal: flight.signal, call });
     deps.crash("while-executing");
     const { made, ending } = await pending;
@@ -210,6 +216,20 @@ async function tracedCall(
     span.end(code);
     throw error;
   }
+}
+
+/** Why nothing may be sent after all: its copy of the control state is not fresh, or others have given the action up as lost. */
+async function whyUnfit(deps: ActionDeps, { actionId, beganAtMs }: Execution): Promise<{ code: ErrorCode; reason: string } | null> {
+  try {
+    await deps.control.confirmed();
+    // Others wait longer than this before they give it up.
+    if (performance.now() - beganAtMs < 2_000) return null;
+    if ((await deps.journal.read(actionId))?.state === "executing") return null;
+  } catch (error) {
+    if (!RemitError.is(error)) throw error;
+    return { code: error.code, reason: `Nothing was sent: ${error.message}` };
+  }
+  return { code: "outcome-unknown", reason: "Nothing was sent: the action had been given up as lost before it began." };
 }
 
 /** What policy redacts of a result must not come by another way: then only how far it is is told, in numbers. */

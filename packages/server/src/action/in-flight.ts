@@ -1,6 +1,9 @@
 import type { Id } from "@remit/contract";
 import { type Halt, type HaltSubject, stoppedBy } from "@remit/core";
 
+/** Executions that began of late are remembered, this many at most: for the measure of how soon a halt held. */
+const maxStarts = 2_048;
+
 /** Why an action was stopped while it ran. */
 export type Stop = { state: "halted" | "cancelled"; code: "halted" | "safe-mode" | "cancelled"; why: string };
 
@@ -16,7 +19,15 @@ export type InFlight = {
     id: Id<"action">,
     subject: HaltSubject,
     callerSignal: AbortSignal,
-  ): { signal: AbortSignal; stop: () => Stop | null; leave: () => void };
+  ): {
+    signal: AbortSignal;
+    stop: () => Stop | null;
+    /** Says that it begins to execute now. */
+    begin: () => void;
+    leave: () => void;
+  };
+  /** How long ago something that this halt covers last began to execute here, in milliseconds; null where nothing did of late. */
+  sinceLastStart(halt: Halt): number | null;
   /** Stops everything that these halts cover; returns how many. */
   apply(halts: readonly Halt[]): number;
   /** The runs of which something is executing here. */
@@ -44,6 +55,7 @@ export function createInFlight(): InFlight {
   const flights = new Map<Id<"action">, Flight>();
   const held = new Map<Id<"action">, number>();
   const closing = new AbortController();
+  let starts: { subject: HaltSubject; at: number }[] = [];
 
   function stopFlight(flight: Flight, stop: Stop): void {
     if (flight.stop !== null) return;
@@ -80,12 +92,20 @@ export function createInFlight(): InFlight {
       return {
         signal: flight.abort.signal,
         stop: () => flight.stop,
+        begin: () => {
+          if (starts.length >= 2 * maxStarts) starts = starts.slice(-maxStarts);
+          starts.push({ subject, at: performance.now() });
+        },
         leave: () => {
           callerSignal.removeEventListener("abort", onCaller);
           flights.delete(id);
           flight.end();
         },
       };
+    },
+    sinceLastStart(halt) {
+      const last = starts.findLast(({ subject }) => stoppedBy([halt], subject) !== null);
+      return last === undefined ? null : performance.now() - last.at;
     },
     apply(halts) {
       let stopped = 0;

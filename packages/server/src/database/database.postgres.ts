@@ -17,12 +17,13 @@ export type DatabaseOptions = {
 
 /** Opens a pool. Connects on first use; nothing here waits for the server to be up. */
 export function openDatabase({ url, poolSize = 16, role = applicationRole }: DatabaseOptions): Database {
-  const open = (max: number, more: readonly string[] = []): Pool =>
-    openPool(url, max, [...(role === null ? [] : [`-c role=${role}`]), ...more]);
-  const pool = open(poolSize);
+  const open = (max: number, answerWithinMs: number, more: readonly string[] = []): Pool =>
+    openPool(url, max, answerWithinMs, [...(role === null ? [] : [`-c role=${role}`]), ...more]);
+  // Longer than PostgreSQL's own limit: whoever is not even told of that one talks to nobody any more.
+  const pool = open(poolSize, statementMs + 5_000);
   // Prepared while a table was empty, a plan that reads all of it looks cheapest, and is kept for a minute or more. What is ruled out
   // here is priced so high that PostgreSQL would compile what cannot avoid it, at twenty times its cost.
-  const direct = open(directPoolSize, [
+  const direct = open(directPoolSize, directMs, [
     "-c enable_seqscan=off",
     "-c enable_hashjoin=off",
     "-c enable_mergejoin=off",
@@ -44,13 +45,17 @@ export function openDatabase({ url, poolSize = 16, role = applicationRole }: Dat
 /** Group commits have one message on its way at a time, each. */
 const directPoolSize = 3;
 
-function openPool(url: string, max: number, options: readonly string[]): Pool {
+/** What they send is short. Callers wait for it, and a line that has gone silent is not worth more of their time. */
+const directMs = 20_000;
+
+const statementMs = 60_000;
+
+function openPool(url: string, max: number, answerWithinMs: number, options: readonly string[]): Pool {
   const pool = new Pool({
     connectionString: url,
     max,
     connectionTimeoutMillis: 10_000,
-    // Longer than PostgreSQL's own limit below: whoever is not even told of that one talks to nobody any more.
-    query_timeout: 65_000,
+    query_timeout: answerWithinMs,
     keepAlive: true,
     idleTimeoutMillis: 30_000,
     application_name: "remit",
@@ -58,7 +63,7 @@ function openPool(url: string, max: number, options: readonly string[]): Pool {
       ...options,
       // Whoever is stopped by a lost client must not hold the rows that a halt or a budget needs.
       "-c idle_in_transaction_session_timeout=60000",
-      "-c statement_timeout=60000",
+      `-c statement_timeout=${statementMs}`,
       "-c timezone=UTC",
     ].join(" "),
   });

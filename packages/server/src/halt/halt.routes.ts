@@ -25,7 +25,7 @@ export function registerHaltRoutes(app: App, { halts }: { halts: HaltService }):
     async (request, reply) => {
       // Any operator, alone and at once: a kill switch that somebody present may not use is none.
       const person = await requirePerson(request, { role: ["operator"] });
-      return reply.code(201).send(await halts.engage(person, request.body));
+      return reply.code(201).send(await halts.engage(person, request.body, () => reply.elapsedTime));
     },
   );
 

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { type HaltView, type Id, type IdKind, type Person, RemitError } from "@remit/contract";
 import { type Halt, describeScope, mayRelease } from "@remit/core";
 import type { InFlight } from "../action/in-flight.ts";
@@ -5,6 +6,7 @@ import type { ControlState } from "../control/control-state.ts";
 import type { Database, Transaction } from "../database/database.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { RevokeLeasesIn } from "../secret/leases.ts";
+import { reachOf } from "./halt-reach.ts";
 import type { HaltStore, StoredHalt } from "./halt.store.ts";
 import type { HaltService } from "./halts.ts";
 
@@ -14,7 +16,9 @@ export type HaltOptions = {
   ledger: Pick<Ledger, "append">;
   control: Pick<ControlState, "changed" | "onChange" | "refresh">;
   /** What this server is executing: a halt reaches it. */
-  inFlight: Pick<InFlight, "apply">;
+  inFlight: Pick<InFlight, "apply" | "sinceLastStart">;
+  /** Who confirms what it has applied, and when it may: once its copy of the control state stands. */
+  server?: { instance: string; name: string; onConfirmed: (listener: () => Promise<void>) => void };
   /** A halt of a run ends the run, in the same transaction. */
   haltRun(transaction: Transaction, id: Id<"run">, reason: string, actor: string): Promise<boolean>;
   /** What the halted could do at upstreams ends with them, in the same transaction. */
@@ -25,12 +29,53 @@ export type HaltOptions = {
 
 export function createHalts(options: HaltOptions): HaltService {
   const { database, store, ledger, control, now, newId } = options;
+  const { server } = options;
   let current: readonly Halt[] = [];
+  let known = new Set<string>();
+  const unconfirmed = new Map<string, { halt: Halt; cancelled: number }>();
 
   control.onChange(async () => {
     current = await store.inForce(database);
-    options.inFlight.apply(current);
+    const cancelled = options.inFlight.apply(current);
+    for (const halt of current) if (!known.has(halt.id)) unconfirmed.set(halt.id, { halt, cancelled });
+    known = new Set(current.map(({ id }) => id));
   });
+
+  // From here on nothing that they cover begins on this server: intents need the number that came with them.
+  server?.onConfirmed(async () => {
+    for (const [id, { halt, cancelled }] of unconfirmed) {
+      const sinceLastStartMs = options.inFlight.sinceLastStart(halt);
+      unconfirmed.delete(id);
+      try {
+        await store.confirm(database, id, { instance: server.instance, name: server.name, sinceLastStartMs, cancelled });
+      } catch (error) {
+        // It is said with the next confirmation.
+        unconfirmed.set(id, { halt, cancelled });
+        throw error;
+      }
+    }
+  });
+
+  /** Views, with how far each has reached. */
+  async function views(halts: readonly StoredHalt[]): Promise<HaltView[]> {
+    if (halts.length === 0) return [];
+    const ids = halts.map(({ id }) => id);
+    const [live, confirmed] = await Promise.all([store.liveServers(database), store.confirmations(database, ids)]);
+    return halts.map((halt) => ({
+      ...view(halt),
+      reach: reachOf(
+        live,
+        confirmed.filter(({ haltId }) => haltId === halt.id),
+      ),
+    }));
+  }
+
+  async function whenConfirmed(halt: StoredHalt): Promise<HaltView> {
+    for (const until = performance.now() + waitAtMostMs; ; await sleep(20)) {
+      const [found] = await views([halt]);
+      if (found?.reach?.missing.length === 0 || performance.now() > until) return found ?? view(halt);
+    }
+  }
 
   const entry = (type: "halt-engaged" | "halt-release-requested" | "halt-released", halt: StoredHalt, person: Person, reason: string) => ({
     id: newId("entry"),
@@ -42,7 +87,7 @@ export function createHalts(options: HaltOptions): HaltService {
 
   return {
     current: () => current,
-    async engage(person, { mode, scope, reason }) {
+    async engage(person, { mode, scope, reason }, sinceCommand = () => 0) {
       const halt: StoredHalt = {
         id: newId("halt"),
         mode,
@@ -55,14 +100,14 @@ export function createHalts(options: HaltOptions): HaltService {
         releasedAt: null,
       };
       await database.transaction(async (transaction) => {
-        await store.insert(transaction, halt);
+        await store.insert(transaction, halt, sinceCommand());
         if (mode === "halt" && scope.type === "run") await options.haltRun(transaction, scope.name, reason, `party:${person.party}`);
         await ledger.append(transaction, [entry("halt-engaged", halt, person, reason)]);
         if (mode === "halt") await options.revokeLeases?.(transaction, scope, `halted: ${reason}`, `party:${person.party}`);
         await control.changed(transaction);
       });
       await control.refresh();
-      return view(halt);
+      return server === undefined ? view(halt) : whenConfirmed(halt);
     },
     async release(id, person, reason) {
       const after = await database.transaction(async (transaction): Promise<StoredHalt> => {
@@ -90,9 +135,12 @@ export function createHalts(options: HaltOptions): HaltService {
       if (after.releasedAt !== null) await control.refresh();
       return { ...view(after), releasedAt: after.releasedAt?.toISOString() ?? null };
     },
-    list: async () => (await store.inForce(database)).map(view),
+    list: async () => views(await store.inForce(database)),
   };
 }
+
+/** How long whoever gives the command waits to be told of all servers: longer than one takes that is well. */
+const waitAtMostMs = 2_000;
 
 function view(halt: StoredHalt): HaltView {
   const { id, mode, scope, reason, engagedBy, releaseRequestedBy } = halt;

@@ -14,9 +14,27 @@ export type StoredHalt = {
   releasedAt: Date | null;
 };
 
+/** What one server says of a halt that it has applied. */
+export type HaltConfirmation = { instance: string; name: string; sinceLastStartMs: number | null; cancelled: number };
+
+/** Milliseconds since the command, by the database's clock. `isLater`: the server was started when the halt was in force already. */
+export type ConfirmedHalt = {
+  haltId: string;
+  instance: string;
+  confirmedMs: number;
+  lastStartMs: number | null;
+  cancelled: number;
+  isLater: boolean;
+};
+
 /** Where halts are kept. */
 export type HaltStore = {
-  insert(transaction: Transaction, halt: StoredHalt): Promise<void>;
+  /** `sinceCommandMs`: how long ago the command came. */
+  insert(transaction: Transaction, halt: StoredHalt, sinceCommandMs: number): Promise<void>;
+  confirm(on: Queryable, id: string, confirmation: HaltConfirmation): Promise<void>;
+  confirmations(on: Queryable, ids: readonly string[]): Promise<ConfirmedHalt[]>;
+  /** The servers that are alive, of whatever version. */
+  liveServers(on: Queryable): Promise<{ instance: string; name: string }[]>;
   inForce(on: Queryable): Promise<StoredHalt[]>;
   /** Holds one until the end of the transaction. */
   lock(transaction: Transaction, id: string): Promise<StoredHalt | null>;
