@@ -80,6 +80,24 @@ describe("the linter", () => {
     ["main.ts does", "server/src/main.ts", 'export { createRunStore } from "./run/run.postgres.ts";\n', null],
     ["so does a test", "server/src/run/run.service.test.ts", store, null],
     ["the server knows no faces", "server/src/run/run.routes.ts", 'export { main } from "@remit/cli";\n', "knows nothing of its faces"],
+    [
+      "the ledger is made from no trace",
+      "server/src/ledger/looks.ts",
+      'export { createTracing } from "../telemetry/otlp-tracing.ts";\n',
+      "they may be lost",
+    ],
+    [
+      "an audit counts no metric",
+      "server/src/audit/counts.ts",
+      'export { createMetrics } from "../telemetry/metrics.ts";\n',
+      "they may be lost",
+    ],
+    [
+      "a budget is kept from no trace",
+      "core/src/budget/looks.ts",
+      'export { reconcile } from "../telemetry/reconcile.ts";\n',
+      "they may be lost",
+    ],
     ["nothing is exported without a name", "server/src/run/run.ts", "export default 1;\n", "import(no-default-export)"],
     ["nothing is of any type", "server/src/run/any.ts", "export const f = (value: any): unknown => value;\n", "no-explicit-any"],
   ])("%s", async (_name, file, text, expected) => {

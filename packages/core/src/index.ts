@@ -67,6 +67,7 @@ export * from "./tier/tier.ts";
 export * from "./openapi/api-request.ts";
 export * from "./openapi/operation.ts";
 export { readingOperations, readOperations } from "./openapi/read-operations.ts";
+export * from "./telemetry/reconcile.ts";
 export * from "./upstream/circuit.ts";
 export * from "./fault/fault.ts";
 export * from "./stream/streamed-event.ts";

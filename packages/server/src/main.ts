@@ -118,6 +118,8 @@ import { webhookStore } from "./stream/webhook.postgres.ts";
 import { registerWebhookRoutes } from "./stream/webhooks.routes.ts";
 import { createWebhooks } from "./stream/webhooks.service.ts";
 import { registerEventRoutes } from "./stream/events.routes.ts";
+import { createCurrentTrace } from "./telemetry/current-trace.ts";
+import { traceRequests } from "./telemetry/http-trace.ts";
 import { createTracing } from "./telemetry/otlp-tracing.ts";
 import { createEntryBodies } from "./tlog/tlog.postgres.ts";
 import { registerTlogRoutes } from "./tlog/tlog.routes.ts";
@@ -208,7 +210,8 @@ export async function startComposed(options: ServerOptions, replace: Replacement
     const machineKey = await openMachineKey(dataDir);
     const keys = createKeyStore({ database, masterKey });
     const payloadKeys = createPayloadKeys({ database, masterKey });
-    const ownLedger = createLedger({ database, payloadKeys });
+    const trace = createCurrentTrace();
+    const ownLedger = createLedger({ database, payloadKeys, traceId: () => trace.id() });
     const ledger = replace.ledger?.(ownLedger) ?? ownLedger;
     const instance = await startServerInstance({
       database,
@@ -425,6 +428,7 @@ export async function startComposed(options: ServerOptions, replace: Replacement
     const queues = createQueues({ database, queues: queueStore, ledger, registry, refusals, now, newId });
 
     const app = await createHttpApp({ logger, publicUrl, doorkeeper: identity.doorkeeper });
+    traceRequests(app, { tracing, current: trace });
     app.readiness.add("control", () => void control.epoch());
     app.readiness.add("ledger", () => sequencer.check());
     registerIdentityRoutes(app, identity);

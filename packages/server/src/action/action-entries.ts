@@ -63,6 +63,7 @@ export function actionEntries(
       reason: whyAsked(decision),
       approvals: decision.approvals,
       requestedAt: about.now,
+      traceId: about.traceId,
     }),
   };
 }

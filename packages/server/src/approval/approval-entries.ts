@@ -11,7 +11,7 @@ export const approvalsActor = "service:approvals";
 export function createApprovalEntries(newEntryId: NewEntryId) {
   const entry = (
     type: EntryType,
-    approval: Pick<StoredApproval, "id" | "actionId" | "runId">,
+    approval: Pick<StoredApproval, "id" | "actionId" | "runId" | "traceId">,
     actor: string,
     at: number,
     data: JsonObject,
@@ -23,6 +23,7 @@ export function createApprovalEntries(newEntryId: NewEntryId) {
     actionId: approval.actionId,
     approvalId: approval.id,
     ...(approval.runId !== null && { runId: approval.runId }),
+    ...(typeof approval.traceId === "string" && { traceId: approval.traceId }),
     data,
   });
   const told = (approval: StoredApproval, about: EntryType, at: number, to: string[]): NewEntry =>
@@ -81,7 +82,7 @@ export function createApprovalEntries(newEntryId: NewEntryId) {
       entry("approval-expired", approval, approvalsActor, at, { granted: unused, expiresAt: new Date(approval.expiresAt).toISOString() }),
     ],
 
-    consumed: (approval: Pick<StoredApproval, "id" | "actionId" | "runId">, digest: string, at: number): NewEntry[] => [
+    consumed: (approval: Pick<StoredApproval, "id" | "actionId" | "runId" | "traceId">, digest: string, at: number): NewEntry[] => [
       entry("approval-consumed", approval, approvalsActor, at, { digest }),
     ],
 

@@ -8,6 +8,9 @@ export const approvalStore: ApprovalStore = { insert, read, pendingOf, lock, loc
 const columns = `id, action_id, digest, state, tool, effect, reversibility, environment, agent, accountable, run_id, subject, arguments_entry,
   reason, requirements, votes, delegations, requested_at, expires_at, escalate_at, usable_until, decided_at, ended_reason`;
 
+/** With the trace of the action, so that what people say of it is told in the same one. */
+const selected = `${columns}, (SELECT trace_id FROM action WHERE action.id = approval.action_id) AS trace_id`;
+
 async function insert(transaction: Transaction, approval: StoredApproval): Promise<void> {
   await transaction.query(
     {
@@ -44,24 +47,24 @@ async function insert(transaction: Transaction, approval: StoredApproval): Promi
 }
 
 async function read(on: Queryable, id: Id<"approval">): Promise<StoredApproval | null> {
-  const [row] = await on.query<Row>({ name: "approval-read", text: `SELECT ${columns} FROM approval WHERE id = $1` }, [id]);
+  const [row] = await on.query<Row>({ name: "approval-read", text: `SELECT ${selected} FROM approval WHERE id = $1` }, [id]);
   return row === undefined ? null : toApproval(row);
 }
 
 async function pendingOf(on: Queryable, actionId: Id<"action">): Promise<StoredApproval | null> {
-  const text = `SELECT ${columns} FROM approval WHERE action_id = $1 AND state = 'pending'`;
+  const text = `SELECT ${selected} FROM approval WHERE action_id = $1 AND state = 'pending'`;
   const [row] = await on.query<Row>({ name: "approval-of-action", text }, [actionId]);
   return row === undefined ? null : toApproval(row);
 }
 
 async function lock(transaction: Transaction, id: Id<"approval">, options = { skipLocked: false }): Promise<StoredApproval | null> {
-  const text = `SELECT ${columns} FROM approval WHERE id = $1 FOR UPDATE ${options.skipLocked ? "SKIP LOCKED" : ""}`;
+  const text = `SELECT ${selected} FROM approval WHERE id = $1 FOR UPDATE ${options.skipLocked ? "SKIP LOCKED" : ""}`;
   const [row] = await transaction.query<Row>(text, [id]);
   return row === undefined ? null : toApproval(row);
 }
 
 async function lockOpenOfRun(transaction: Transaction, runId: Id<"run">): Promise<StoredApproval[]> {
-  const text = `SELECT ${columns} FROM approval WHERE run_id = $1 AND state IN ('pending', 'granted') ORDER BY id FOR UPDATE`;
+  const text = `SELECT ${selected} FROM approval WHERE run_id = $1 AND state IN ('pending', 'granted') ORDER BY id FOR UPDATE`;
   return (await transaction.query<Row>(text, [runId])).map(toApproval);
 }
 
@@ -89,7 +92,8 @@ async function update(transaction: Transaction, approval: StoredApproval): Promi
 
 async function consume(transaction: Transaction, id: Id<"approval">, digest: string, at: number): Promise<Consumed | null> {
   const text = `UPDATE approval SET state = 'consumed' WHERE id = $1 AND digest = $2 AND state = 'granted' AND usable_until > $3
-                RETURNING action_id AS "actionId", run_id AS "runId"`;
+                RETURNING action_id AS "actionId", run_id AS "runId",
+                  (SELECT trace_id FROM action WHERE action.id = approval.action_id) AS "traceId"`;
   const [row] = await transaction.query<Consumed>({ name: "approval-consume", text }, [id, digest, new Date(at)]);
   return row ?? null;
 }
@@ -119,7 +123,7 @@ async function list(
   on: Queryable,
   query: { states: readonly ApprovalState[] | null; before: string | null; limit: number },
 ): Promise<StoredApproval[]> {
-  const text = `SELECT ${columns} FROM approval WHERE ($1::text[] IS NULL OR state = ANY($1)) AND ($2::text IS NULL OR id < $2)
+  const text = `SELECT ${selected} FROM approval WHERE ($1::text[] IS NULL OR state = ANY($1)) AND ($2::text IS NULL OR id < $2)
                 ORDER BY id DESC LIMIT $3`;
   return (await on.query<Row>({ name: "approval-list", text }, [query.states, query.before, query.limit])).map(toApproval);
 }
@@ -148,6 +152,7 @@ type Row = {
   usable_until: Date | null;
   decided_at: Date | null;
   ended_reason: string | null;
+  trace_id: string | null;
 };
 
 function toApproval(row: Row): StoredApproval {
@@ -175,6 +180,7 @@ function toApproval(row: Row): StoredApproval {
     usableUntil: row.usable_until?.getTime() ?? null,
     decidedAt: row.decided_at?.getTime() ?? null,
     endedReason: row.ended_reason,
+    traceId: row.trace_id,
   };
 }
 

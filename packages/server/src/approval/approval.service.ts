@@ -109,6 +109,7 @@ export function createApprovals(options: ApprovalOptions): ApprovalService {
       actor: `party:${person.party}`,
       actionId: approval.actionId,
       approvalId: id,
+      ...(typeof approval.traceId === "string" && { traceId: approval.traceId }),
       data: { code: result.code, reason: result.reason },
     });
     throw new RemitError(result.code, result.reason);

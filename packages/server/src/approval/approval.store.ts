@@ -18,10 +18,12 @@ export type StoredApproval = Approval & {
   usableUntil: number | null;
   decidedAt: number | null;
   endedReason: string | null;
+  /** Of its action. */
+  traceId?: string | null;
 };
 
 export type Granted = { approvalId: Id<"approval">; actionId: Id<"action">; digest: string; teams: string[] };
-export type Consumed = { actionId: Id<"action">; runId: Id<"run"> | null };
+export type Consumed = { actionId: Id<"action">; runId: Id<"run"> | null; traceId?: string | null };
 
 /** Where requests are kept. */
 export type ApprovalStore = {

@@ -18,6 +18,7 @@ export type ApprovalRequest = {
   reason: string;
   approvals: RequiredApproval[];
   requestedAt: Date;
+  traceId?: string | null;
 };
 
 export type OpenApproval = { id: Id<"approval">; link: string; expiresAt: Date; teams: string[] };

@@ -16,6 +16,8 @@ export type LedgerOptions = {
   payloadKeys: PayloadKeys;
   /** What this ledger calls itself: the first line of its checkpoints. */
   origin?: string;
+  /** The trace of an entry that names none itself: of the request in whose course it is made, or of what the server does by itself. */
+  traceId?: () => string;
   /** How many entries may wait for `record`'s commit. */
   maxWaiting?: number;
 };
@@ -28,14 +30,20 @@ export type OpenLedger = Ledger &
     close(): Promise<void>;
   };
 
-export function createLedger({ database, payloadKeys: keys, origin = defaultOrigin, maxWaiting = 10_000 }: LedgerOptions): OpenLedger {
+export function createLedger({ database, payloadKeys: keys, origin = defaultOrigin, ...options }: LedgerOptions): OpenLedger {
+  const { traceId, maxWaiting = 10_000 } = options;
   const listeners: (() => void)[] = [];
+
+  function prepare(entry: NewEntry, found: Parameters<typeof prepareEntry>[1]): PreparedEntry {
+    const traced = entry.traceId === undefined && traceId !== undefined ? { ...entry, traceId: traceId() } : entry;
+    return prepareEntry(traced, found, origin);
+  }
 
   async function append(transaction: Transaction, entries: readonly NewEntry[]): Promise<void> {
     if (entries.length === 0) return;
     const found = await keys.forSealing(transaction, keysOf(entries));
     // With the commit, or whatever the caller asks next: nobody waits for it.
-    transaction.write(insertStatement, columnsOf(entries.map((entry) => prepareEntry(entry, found, origin))));
+    transaction.write(insertStatement, columnsOf(entries.map((entry) => prepare(entry, found))));
     for (const listener of listeners) listener();
   }
 
@@ -57,7 +65,7 @@ export function createLedger({ database, payloadKeys: keys, origin = defaultOrig
     statementFor(entries) {
       const found = keys.atHand(keysOf(entries));
       if (found === null) return null;
-      const values = columnsOf(entries.map((entry) => prepareEntry(entry, found, origin)));
+      const values = columnsOf(entries.map((entry) => prepare(entry, found)));
       for (const listener of listeners) listener();
       return { ...insertStatement, values };
     },
@@ -65,7 +73,7 @@ export function createLedger({ database, payloadKeys: keys, origin = defaultOrig
       if (isClosed) throw new RemitError("ledger-unavailable", "The entry was not recorded: the server is stopping");
       try {
         const found = await keys.forSealing(database, keysOf([entry]));
-        await group.submit(prepareEntry(entry, found, origin));
+        await group.submit(prepare(entry, found));
       } catch (error) {
         throw refusal(error);
       }
