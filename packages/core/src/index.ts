@@ -47,6 +47,7 @@ export * from "./halt/halt.ts";
 export * from "./privacy/data-subject.ts";
 export * from "./privacy/payload-class.ts";
 export * from "./privacy/retention.ts";
+export * from "./redact/detect.ts";
 export * from "./redact/redact.ts";
 export * from "./action/standing.ts";
 export * from "./decision/run-approval.ts";

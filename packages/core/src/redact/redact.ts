@@ -1,4 +1,6 @@
 import type { Json } from "@remit/contract";
+import { type Detector, detect, usualDetectors } from "./detect.ts";
+import { isSecretName } from "./secrets.ts";
 
 /** What stands where something was redacted. */
 export const redactedText = "[redacted]";
@@ -54,4 +56,76 @@ function replaceAt(value: Json, path: readonly string[]): Json {
   return Object.fromEntries(
     Object.entries(value).map(([key, member]) => [key, token === "*" || token === key ? replaceAt(member, rest) : member]),
   );
+}
+
+/** Text without what is found in it. The same text where nothing is. */
+export function redactText(text: string, wanted: ReadonlySet<Detector> = usualDetectors): string {
+  const found = detect(text, wanted);
+  if (found.length === 0) return text;
+  let result = "";
+  let from = 0;
+  for (const finding of found) {
+    result += text.slice(from, finding.from) + redactedText;
+    from = finding.to;
+  }
+  return result + text.slice(from);
+}
+
+export type Redaction = {
+  /** Pointers to what may be shown: nothing else is, not even by its name. Without it, everything may. */
+  allow?: readonly string[];
+  /** What is looked for in what is left. */
+  detect?: ReadonlySet<Detector>;
+};
+
+/**
+ * The one way in which a value goes where people read along: logs, spans, what is shown of a result. What its tool does not declare to be
+ * loggable does not reach them; in the rest, what has the shape of a secret or the checksum of an account is replaced. Pure, and linear in the
+ * size of the value. The same value where nothing was to be done.
+ */
+export function redactValue(value: Json, { allow, detect: wanted = usualDetectors }: Redaction): Json {
+  return found(allow === undefined ? value : allowed(value, allow), wanted);
+}
+
+/** Only what pointers name, in the shape in which it stood. */
+function allowed(value: Json, pointers: readonly string[]): Json {
+  const paths = pointers.map(parsePointer);
+  return paths.some((path) => path.length === 0) ? value : (kept(value, paths) ?? {});
+}
+
+function kept(value: Json, paths: readonly (readonly string[])[]): Json | undefined {
+  if (paths.some((path) => path.length === 0)) return value;
+  if (typeof value !== "object" || value === null) return undefined;
+  const below = (name: string): (readonly string[])[] =>
+    paths.filter(([token]) => token === name || token === "*").map((path) => path.slice(1));
+  if (Array.isArray(value)) {
+    const items = value.map((item, index) => kept(item, below(String(index))));
+    return items.every((item) => item === undefined) ? undefined : items.map((item) => item ?? redactedText);
+  }
+  const members = Object.entries(value).flatMap(([name, member]): [string, Json][] => {
+    const left = kept(member, below(name));
+    return left === undefined ? [] : [[name, left]];
+  });
+  return members.length === 0 ? undefined : Object.fromEntries(members);
+}
+
+function found(value: Json, wanted: ReadonlySet<Detector>): Json {
+  if (typeof value === "string") return redactText(value, wanted);
+  // A number that is long enough to be a card's.
+  if (typeof value === "number") return value >= 1e12 && redactText(String(value), wanted) !== String(value) ? redactedText : value;
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) {
+    const items = value.map((item) => found(item, wanted));
+    return items.some((item, index) => item !== value[index]) ? items : value;
+  }
+  let changed = false;
+  const members = Object.entries(value).map(([name, member]): [string, Json] => {
+    const isSecret = wanted.has("secret") && isSecretName(name) && (typeof member === "string" || typeof member === "number");
+    const left = isSecret && member !== "" ? redactedText : found(member, wanted);
+    const shownName = redactText(name, wanted);
+    changed ||= left !== member || shownName !== name;
+    return [shownName, left];
+  });
+  // fromEntries defines members, so a member called __proto__ stays a member.
+  return changed ? Object.fromEntries(members) : value;
 }
