@@ -448,6 +448,12 @@ export const requirements: readonly Requirement[] = [
     level: "N",
   },
   {
+    id: "CST-01",
+    capability: "Budget alerts",
+    promise: "What is spent and reserved of a budget is told beside its limit, and an alert is raised before it is spent.",
+    level: "I",
+  },
+  {
     id: "SAF-01",
     capability: "One-click disable",
     promise: "One command stops everything, or an environment, an agent, a tool, an upstream or a run; release takes two people.",

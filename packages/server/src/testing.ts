@@ -12,3 +12,4 @@ export type { LedgerParts } from "./ledger/ledger.testing.ts";
 export { exportTo, startExports } from "./export/export.testing.ts";
 export { writeBundle } from "./export/bundle-writer.ts";
 export type { BundleEntry } from "./export/bundle-pages.ts";
+export { metricsTable } from "./telemetry/metrics-page.ts";

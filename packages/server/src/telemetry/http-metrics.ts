@@ -3,7 +3,7 @@ import type { MetricFamily, MetricSource, Reading } from "./metric-family.ts";
 
 const bounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
-const family: MetricFamily = {
+export const httpFamily: MetricFamily = {
   name: "remit_http_request_duration_seconds",
   type: "histogram",
   help: "Requests by route. What streams, or waits for an upstream, takes as long as that.",
@@ -33,14 +33,14 @@ export function createHttpMetrics(app: App): MetricSource {
     found.buckets[place] = (found.buckets[place] ?? 0) + 1;
     found.sum += seconds;
   });
-  return { name: "http", families: [family], read: () => [...observed.values()].flatMap(readingsOf) };
+  return { name: "http", families: [httpFamily], read: () => [...observed.values()].flatMap(readingsOf) };
 }
 
 function readingsOf({ labels, buckets, sum }: Observed): Reading[] {
   let below = 0;
   const told = buckets.map((count, place): Reading => {
     below += count;
-    return { name: `${family.name}_bucket`, labels: { ...labels, le: String(bounds[place] ?? "+Inf") }, value: below };
+    return { name: `${httpFamily.name}_bucket`, labels: { ...labels, le: String(bounds[place] ?? "+Inf") }, value: below };
   });
-  return [...told, { name: `${family.name}_sum`, labels, value: sum }, { name: `${family.name}_count`, labels, value: below }];
+  return [...told, { name: `${httpFamily.name}_sum`, labels, value: sum }, { name: `${httpFamily.name}_count`, labels, value: below }];
 }

@@ -23,6 +23,8 @@ const counted: MetricFamily = {
   of: "whole",
 };
 
+export const ledgerFamilies: readonly MetricFamily[] = [...tallyFamilies, behind, counted];
+
 /**
  * Counters of what the ledger holds. They are counted from it, and only when somebody asks: the path of an action pays nothing, a restart
  * loses nothing, and what is told is what is recorded.
@@ -61,7 +63,7 @@ export function createLedgerMetrics(options: {
 
   return {
     name: "ledger",
-    families: [...tallyFamilies, behind, counted],
+    families: ledgerFamilies,
     async read() {
       // Those that have a series keep it.
       for (const { labels } of (await store.all()).tallies) {

@@ -15,7 +15,7 @@ export type Metrics = {
   stop(): void;
 };
 
-const sourceUp: MetricFamily = {
+export const sourceUp: MetricFamily = {
   name: "remit_metrics_source_up",
   type: "gauge",
   help: "Whether a source of metrics could be read just now. 0: its metrics are missing here.",

@@ -10,7 +10,7 @@ const family = (type: "gauge" | "counter", name: string, help: string, labels: r
   of: "server",
 });
 
-const families: readonly MetricFamily[] = [
+export const serverFamilies: readonly MetricFamily[] = [
   family("gauge", "remit_build_info", "Always 1; says which version runs.", ["version"]),
   family("gauge", "remit_sequencer_leading", "1 where this server orders the ledger, and tells what is of the whole."),
   family(
@@ -46,7 +46,7 @@ export function createServerMetrics(options: {
 }): MetricSource {
   return {
     name: "server",
-    families,
+    families: serverFamilies,
     read() {
       const age = options.controlAgeMs();
       const readings: Reading[] = [

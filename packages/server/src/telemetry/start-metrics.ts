@@ -4,6 +4,8 @@ import type { MasterKey } from "../keys/master-key.ts";
 import type { Logger } from "../log/logger.ts";
 import type { RegistrySource } from "../registry/registry-source.ts";
 import type { UpstreamHealth } from "../upstream/upstreams.ts";
+import { capLimits } from "./cap-limits.ts";
+import type { CapLimit } from "./cap-limits.ts";
 import { createHttpMetrics } from "./http-metrics.ts";
 import { createLedgerMetrics } from "./ledger-metrics.ts";
 import { createMetrics } from "./metrics.ts";
@@ -35,7 +37,7 @@ export async function startMetrics(app: App, options: StartMetricsOptions): Prom
   const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { version: string };
   const metrics = createMetrics(options);
   metrics.add(createLedgerMetrics({ store: options.tally, known: () => namesIn(options.registry) }));
-  metrics.add(createStateMetrics(options.state));
+  metrics.add(createStateMetrics(options.state, () => limitsIn(options.registry)));
   metrics.add(createServerMetrics({ ...options, spans: () => options.tracing.counts(), version }));
   metrics.add(createHttpMetrics(app));
   registerMetricsRoutes(app, { metrics, token: await openMetricsToken(options.masterKey, options.dataDir) });
@@ -49,6 +51,14 @@ export async function startMetrics(app: App, options: StartMetricsOptions): Prom
       metrics.stop();
     },
   };
+}
+
+function limitsIn(registry: RegistrySource): CapLimit[] {
+  try {
+    return capLimits(registry.current());
+  } catch {
+    return [];
+  }
 }
 
 /** Nothing is registered where the registry cannot be confirmed just now: then new names wait for a series. */

@@ -5,12 +5,14 @@ import type { StateFacts, StateFactsStore } from "./state-metrics.ts";
 export function createStateFacts(database: Queryable, buckets: () => readonly string[]): StateFactsStore {
   return {
     async read() {
-      const [counts, queues, halts, budgets, expiries] = await Promise.all([
+      const [counts, queues, halts, budgets, expiries, consumers, deliveries] = await Promise.all([
         database.query<Counts>({ name: "metric-counts", text: countsSql }),
         database.query<StateFacts["queues"][number]>({ name: "metric-queues", text: queuesSql }),
         database.query<StateFacts["halts"][number]>({ name: "metric-halts", text: haltsSql }),
         database.query<StateFacts["budgets"][number]>({ name: "metric-budgets", text: budgetsSql }, [buckets()]),
         database.query<StateFacts["expiries"][number]>({ name: "metric-expiries", text: expiriesSql }),
+        database.query<StateFacts["consumers"][number]>({ name: "metric-consumers", text: consumersSql }),
+        database.query<StateFacts["deliveries"][number]>({ name: "metric-deliveries", text: deliveriesSql }),
       ]);
       const [row] = counts;
       if (row === undefined) throw new Error("no row was counted");
@@ -30,6 +32,8 @@ export function createStateFacts(database: Queryable, buckets: () => readonly st
         halts,
         budgets,
         expiries,
+        consumers,
+        deliveries,
       };
     },
   };
@@ -75,3 +79,12 @@ FROM (
   SELECT 'credential-grant', credential, expires_at FROM credential_grant WHERE state = 'connected' AND expires_at IS NOT NULL
 ) e
 GROUP BY kind, name ORDER BY seconds LIMIT 500`;
+
+const consumersSql = `
+SELECT consumer, greatest(0, (SELECT coalesce(max(size), 0) FROM ledger_checkpoint) - min(place))::float8 AS behind
+FROM (
+  SELECT name AS consumer, place FROM stream_cursor UNION ALL SELECT 'webhooks', place FROM webhook WHERE state = 'active'
+) c
+GROUP BY consumer ORDER BY consumer LIMIT 100`;
+
+const deliveriesSql = "SELECT state, count(*)::int AS count FROM webhook_delivery GROUP BY state";

@@ -1,3 +1,4 @@
+import type { CapLimit } from "./cap-limits.ts";
 import type { MetricFamily, MetricSource, Reading } from "./metric-family.ts";
 
 /** What stands in the database at this moment. Null ages: there is nothing that could be old. */
@@ -10,6 +11,9 @@ export type StateFacts = {
   halts: { mode: string; count: number }[];
   /** Windows that can still be drawn on, the fullest of each scope. */
   budgets: { policy: string; scope: string; spent: number; reserved: number }[];
+  /** How far behind the ledger each consumer of events is; deliveries that wait to be tried again, or are given up. */
+  consumers: { consumer: string; behind: number }[];
+  deliveries: { state: string; count: number }[];
   leases: number;
   /** Seconds until the next one of a kind ends by itself; negative: it has. */
   expiries: { kind: "agent-secret" | "credential-grant"; name: string; seconds: number }[];
@@ -26,7 +30,7 @@ const gauge = (name: string, help: string, labels: readonly string[] = []): Metr
   of: "whole",
 });
 
-const families: readonly MetricFamily[] = [
+export const stateFamilies: readonly MetricFamily[] = [
   gauge("remit_actions_executing", "Actions whose intent is committed and whose outcome is not."),
   gauge("remit_approvals_pending", "Requests that wait for people."),
   gauge("remit_approvals_oldest_pending_seconds", "How long the oldest request has waited for people."),
@@ -46,16 +50,23 @@ const families: readonly MetricFamily[] = [
     "scope",
   ]),
   gauge("remit_budget_reserved", "Reserved in that window by actions in flight.", ["policy", "scope"]),
+  gauge("remit_budget_limit", "What that budget is held to.", ["policy", "scope"]),
+  gauge(
+    "remit_stream_behind_entries",
+    "Entries that a consumer of events has not been given: `nats`, or the webhook that is furthest behind.",
+    ["consumer"],
+  ),
+  gauge("remit_webhook_deliveries", "Deliveries that wait to be tried again, and dead letters.", ["state"]),
   gauge("remit_credential_leases", "Leases of upstream credentials in force."),
   gauge("remit_credential_expiry_seconds", "Until the next credential of this name ends by itself; negative: it has.", ["kind", "name"]),
   gauge("remit_servers_alive", "Servers that say that they are alive."),
 ];
 
 /** What is waiting, executing, in force or about to end. */
-export function createStateMetrics(store: StateFactsStore): MetricSource {
+export function createStateMetrics(store: StateFactsStore, limits: () => readonly CapLimit[]): MetricSource {
   return {
     name: "state",
-    families,
+    families: stateFamilies,
     async read() {
       const { approvals, ledger, ...facts } = await store.read();
       const one = (name: string, value: number | null, labels: Record<string, string> = {}): Reading[] =>
@@ -78,6 +89,11 @@ export function createStateMetrics(store: StateFactsStore): MetricSource {
           ...one("remit_budget_spent", spent, { policy, scope }),
           ...one("remit_budget_reserved", reserved, { policy, scope }),
         ]),
+        ...limits().flatMap(({ policy, scope, limit }) => one("remit_budget_limit", limit, { policy, scope })),
+        ...facts.consumers.flatMap(({ consumer, behind }) => one("remit_stream_behind_entries", behind, { consumer })),
+        ...["waiting", "dead"].flatMap((state) =>
+          one("remit_webhook_deliveries", facts.deliveries.find((delivery) => delivery.state === state)?.count ?? 0, { state }),
+        ),
         ...one("remit_credential_leases", facts.leases),
         ...facts.expiries.flatMap(({ kind, name, seconds }) => one("remit_credential_expiry_seconds", seconds, { kind, name })),
         ...one("remit_servers_alive", facts.servers),
