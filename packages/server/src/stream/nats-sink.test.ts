@@ -59,7 +59,7 @@ async function consume(url: string, name: string, deaths: readonly number[], all
 }
 
 test.skipIf(!installed)(
-  "[RUN-16][RUN-18] a real JetStream keeps every event once, whatever is killed, and three consumers that are killed and resumed miss none",
+  "[RUN-16][RUN-18] a real JetStream keeps every event once, whatever is killed, and three consumers that are killed and resumed miss none (needs nats-server)",
   async () => {
     await using stream = await openTestStream();
     await using nats = await openNatsServer();
@@ -127,7 +127,7 @@ test.skipIf(!installed)(
   120_000,
 );
 
-test.skipIf(!installed)("what is missing at the broker is said, with what to do", async () => {
+test.skipIf(!installed)("what is missing at the broker is said, with what to do (needs nats-server)", async () => {
   await using nats = await openNatsServer();
   await expect(openNatsSink({ ...settings(nats.url), createStream: false })).rejects.toThrow(/no stream REMIT; make one for remit\.>/);
   await (await openNatsSink(settings(nats.url))).close();
