@@ -27,14 +27,14 @@ const say = (text: string) => process.stderr.write(`${text}\n`);
 
 const settings = quick
   ? {
-      warmUp: { calls: 300, concurrency: 8 },
+      warmUp: { calls: 1_500, concurrency: 16 },
       peers: { rounds: 2, calls: 300, concurrencies: [4, 32], settleMs: 150 },
       parts: { rounds: 2, calls: 300, concurrencies: [16], settleMs: 150 },
       latency: { callsPerTarget: 50, everyMs: 20 },
     }
   : {
       // Until code is compiled: a server that has run for a minute is what is of interest.
-      warmUp: { calls: 3_000, concurrency: 16 },
+      warmUp: { calls: 10_000, concurrency: 16 },
       peers: { rounds: 3, calls: 400, concurrencies: [1, 4, 16, 32, 256], settleMs: 300 },
       parts: { rounds: 4, calls: 500, concurrencies: [16], settleMs: 300 },
       latency: { callsPerTarget: 200, everyMs: 20 },

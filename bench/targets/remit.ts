@@ -13,6 +13,9 @@ import type { Target } from "./target.ts";
 
 const program = fileURLToPath(new URL("../servers/remit-server.ts", import.meta.url));
 
+/** As `remit` and `npm start` start a server. */
+const asStarted = "--max-semi-space-size=64";
+
 /** A token lives five minutes, and the bench may take longer. */
 const renewTokenMs = 3 * 60_000;
 
@@ -34,7 +37,7 @@ export async function startRemit({ agents, replaced = false, environment = {}, n
   await chmod(folder, 0o755);
   const dataDir = join(folder, "data");
   const env = { ...process.env, ...environment };
-  const child = startNode([...nodeOptions, program, dataDir, ...(replaced ? ["replaced"] : [])], { env });
+  const child = startNode([asStarted, ...nodeOptions, program, dataDir, ...(replaced ? ["replaced"] : [])], { env });
   const lines = linesOf(child);
   let users = agents.length;
   async function stop(): Promise<void> {

@@ -3,6 +3,7 @@ import { RemitError } from "@remit/contract";
 import type { Draw, Reservation } from "@remit/core";
 import { DatabaseError } from "pg";
 import type { Database, PreparedStatement } from "../database/database.ts";
+import { forGiven, given } from "../database/given-rows.ts";
 import { type GroupCommit, createGroupCommit } from "../database/group-commit.ts";
 import type { Committed, Ledger } from "../ledger/ledger.ts";
 import type { Begin, Begun, End } from "./action.journal.ts";
@@ -168,11 +169,8 @@ function changeWindows(begins: readonly PlainBegin[], ends: readonly PlainEnd[])
   if (changes.size === 0) return [];
   const keys = [...changes.keys()];
   const column = (of: (change: Change) => number | null): (number | null)[] => [...changes.values()].map(of);
-  const values = [keys, column(({ reserved }) => reserved), column(({ spent }) => spent), column(({ limit }) => limit)];
-  return [
-    ...lockFirst({ name: "plain-window-lock", text: windowLockSql, values: [keys] }),
-    { name: "plain-window-change", text: windowChangeSql, values },
-  ];
+  const columns = [keys, column(({ reserved }) => reserved), column(({ spent }) => spent), column(({ limit }) => limit)];
+  return [...lockFirst({ name: "plain-window-lock", text: windowLockSql, values: [keys] }), given(windowChange, [], columns)];
 }
 
 /** What is kept of what an action has drawn, until it is settled. */
@@ -182,13 +180,10 @@ export function reservationsOf(draws: readonly Draw[]): Reservation[] {
 
 function insertActions(begins: readonly PlainBegin[], instance: string): PreparedStatement {
   const column = (of: (job: PlainBegin) => unknown): unknown[] => begins.map(of);
-  return {
-    name: "plain-begin",
-    text: beginSql,
-    values: [
-      begins[0]?.begin.epoch,
-      column(({ begin }) => begin.action.attachKey),
-      instance,
+  return given(
+    begin,
+    [begins[0]?.begin.epoch, column(({ begin }) => begin.action.attachKey), instance],
+    [
       column(({ begin }) => begin.action.id),
       column(({ begin }) => begin.action.digest),
       column(({ begin }) => begin.action.caller.agent),
@@ -202,15 +197,15 @@ function insertActions(begins: readonly PlainBegin[], instance: string): Prepare
       column(({ begin }) => begin.action.traceId),
       column(({ begin }) => begin.action.at.toISOString()),
     ],
-  };
+  );
 }
 
 function finishActions(ends: readonly PlainEnd[]): PreparedStatement {
   const column = (of: (end: End) => unknown): unknown[] => ends.map(({ end }) => of(end));
-  return {
-    name: "plain-finish",
-    text: finishSql,
-    values: [
+  return given(
+    finish,
+    [],
+    [
       column(({ actionId }) => actionId),
       column(({ state }) => state),
       column(({ code }) => code),
@@ -218,7 +213,7 @@ function finishActions(ends: readonly PlainEnd[]): PreparedStatement {
       column(({ resultEntry }) => resultEntry),
       column(({ entry }) => entry.at),
     ],
-  };
+  );
 }
 
 // Here and below, a state is asked for in words that no partial index serves: one looks cheaper than the one by id while the table is small.
@@ -236,34 +231,59 @@ const runSql = `
 const windowLockSql = `
   SELECT FROM budget_window WHERE key = ANY($1) ORDER BY starts_with(key, 'cap/'), key FOR NO KEY UPDATE`;
 
-const windowChangeSql = `
+const windowChange = forGiven(
+  "plain-window-change",
+  0,
+  { key: "text", reserved: "bigint", spent: "bigint", most: "bigint" },
+  (given, count) => `
   WITH changed AS (
     UPDATE budget_window SET reserved = budget_window.reserved + given.reserved, spent = budget_window.spent + given.spent
-    FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]) AS given (key, reserved, spent, most)
+    FROM ${given}
     WHERE budget_window.key = given.key
       AND (given.most IS NULL OR budget_window.reserved + given.reserved + budget_window.spent + given.spent <= given.most)
     RETURNING 1
   )
-  SELECT 1 / (count(*) = cardinality($1))::int FROM changed`;
+  SELECT 1 / (count(*) = ${count})::int FROM changed`,
+);
 
-const beginSql = `
+const begin = forGiven(
+  "plain-begin",
+  3,
+  {
+    id: "text",
+    digest: "text",
+    agent: "text",
+    environment: "text",
+    run_id: "text",
+    tool: "text",
+    effect: "text",
+    caller: "json",
+    reservations: "jsonb",
+    arguments_entry: "text",
+    trace_id: "text",
+    at: "timestamptz",
+  },
+  (given) => `
   WITH begun AS (
     INSERT INTO action (id, digest, state, agent, environment, run_id, tool, effect, caller, instance, reservations, arguments_entry,
                         trace_id, requested_at)
     SELECT id, digest, 'executing', agent, environment, run_id, tool, effect, caller, $3::uuid, reservations, arguments_entry, trace_id, at
-    FROM unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::json[], $12::jsonb[],
-                $13::text[], $14::text[], $15::timestamptz[])
-      AS given (id, digest, agent, environment, run_id, tool, effect, caller, reservations, arguments_entry, trace_id, at)
+    FROM ${given}
   )
   SELECT 1 / (count(*) = 1)::int FROM control_state
-  WHERE epoch = $1 AND NOT EXISTS (SELECT FROM action WHERE attach_key = ANY($2))`;
+  WHERE epoch = $1 AND NOT EXISTS (SELECT FROM action WHERE attach_key = ANY($2))`,
+);
 
-const finishSql = `
+const finish = forGiven(
+  "plain-finish",
+  0,
+  { id: "text", state: "text", code: "text", reason: "text", result_entry: "text", at: "timestamptz" },
+  (given, count) => `
   WITH ended AS (
     UPDATE action SET state = given.state, code = given.code, reason = given.reason, result_entry = given.result_entry, ended_at = given.at
-    FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
-      AS given (id, state, code, reason, result_entry, at)
+    FROM ${given}
     WHERE action.id = given.id AND left(action.state, 9) = 'executing'
     RETURNING 1
   )
-  SELECT 1 / (count(*) = cardinality($1))::int FROM ended`;
+  SELECT 1 / (count(*) = ${count})::int FROM ended`,
+);

@@ -67,6 +67,8 @@ export async function startPostmaster({ cluster, binaries, user, port, logFile }
     `unix_socket_directories=${/[",\s]/.test(cluster) ? "" : socketFolderOf(cluster)}`,
     "max_connections=200",
     "fsync=on",
+    // As durable as the default there (fdatasync), in one system call for each commit in place of two.
+    ...(process.platform === "linux" ? ["wal_sync_method=open_datasync"] : []),
     "timezone=UTC",
     "log_timezone=UTC",
   ];

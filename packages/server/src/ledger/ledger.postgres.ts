@@ -1,7 +1,7 @@
 import { RemitError } from "@remit/contract";
 import type { NewEntry } from "@remit/contract";
 import { DatabaseError } from "pg";
-import type { Database, Transaction } from "../database/database.ts";
+import type { Database, PreparedStatement, Transaction } from "../database/database.ts";
 import { createGroupCommit } from "../database/group-commit.ts";
 import { defaultOrigin } from "./ledger-key.ts";
 import type { Ledger } from "./ledger.ts";
@@ -43,14 +43,15 @@ export function createLedger({ database, payloadKeys: keys, origin = defaultOrig
     if (entries.length === 0) return;
     const found = await keys.forSealing(transaction, keysOf(entries));
     // With the commit, or whatever the caller asks next: nobody waits for it.
-    transaction.write(insertStatement, columnsOf(entries.map((entry) => prepare(entry, found))));
+    const { values, ...statement } = insertOf(entries.map((entry) => prepare(entry, found)));
+    transaction.write(statement, values);
     for (const listener of listeners) listener();
   }
 
   let isClosed = false;
   const group = createGroupCommit<PreparedEntry, null>({
     async commit(prepared) {
-      await database.atomically([{ ...insertStatement, values: columnsOf(prepared) }]);
+      await database.atomically([insertOf(prepared)]);
       for (const listener of listeners) listener();
       return prepared.map(() => null);
     },
@@ -65,9 +66,9 @@ export function createLedger({ database, payloadKeys: keys, origin = defaultOrig
     statementFor(entries) {
       const found = keys.atHand(keysOf(entries));
       if (found === null) return null;
-      const values = columnsOf(entries.map((entry) => prepare(entry, found)));
+      const statement = insertOf(entries.map((entry) => prepare(entry, found)));
       for (const listener of listeners) listener();
-      return { ...insertStatement, values };
+      return statement;
     },
     async record(entry) {
       if (isClosed) throw new RemitError("ledger-unavailable", "The entry was not recorded: the server is stopping");
@@ -106,7 +107,33 @@ function weightOf(entry: PreparedEntry): number {
   return entry.payloads.reduce((sum, payload) => sum + payload.ciphertext.length, entry.body.length);
 }
 
-/** The parameters of {@link insertStatement}. Bytes go as one parameter, which saves the driver from writing them in hexadecimal. */
+/** All of the entries or none. An entry by itself, as callers that are alone have it, goes without arrays: that is half of PostgreSQL's work. */
+function insertOf(entries: readonly PreparedEntry[]): PreparedStatement {
+  const [entry, another] = entries;
+  const [payload, second] = entry?.payloads ?? [];
+  if (entry === undefined || another !== undefined || payload === undefined || second !== undefined)
+    return { ...insertMany, values: columnsOf(entries) };
+  const { id, type, at, actor, agent, tool, actionId, runId, approvalId, traceId } = entry.columns;
+  const { name, subject, ciphertext } = payload;
+  return {
+    ...insertOne,
+    values: [id, entry.body, type, at, actor, agent, tool, actionId, runId, approvalId, traceId, name, subject, ciphertext],
+  };
+}
+
+const insertOne = {
+  name: "ledger-append-one",
+  text: `
+WITH new_entry AS (
+  INSERT INTO ledger_entry (id, body, type, at, actor, agent, tool, action_id, run_id, approval_id, trace_id)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+), new_payload AS (
+  INSERT INTO ledger_payload (entry_id, name, subject, ciphertext) VALUES ($1, $12, $13, $14)
+)
+INSERT INTO ledger_pending (entry_ids) VALUES (ARRAY[$1])`,
+};
+
+/** The parameters of {@link insertMany}. Bytes go as one parameter, which saves the driver from writing them in hexadecimal. */
 function columnsOf(entries: readonly PreparedEntry[]): unknown[] {
   const columns = entries.map((entry) => entry.columns);
   const payloads = entries.flatMap((entry) => entry.payloads.map((payload) => ({ entryId: entry.columns.id, ...payload })));
@@ -131,8 +158,7 @@ function columnsOf(entries: readonly PreparedEntry[]): unknown[] {
   ];
 }
 
-/** All of the entries or none. */
-const insertStatement = {
+const insertMany = {
   name: "ledger-append",
   text: `
 WITH given AS (
