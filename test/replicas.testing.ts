@@ -60,6 +60,13 @@ export async function openReplicas({ count, databaseUrl, lines = false, environm
   await chmod(folder, 0o755);
   const masterKey = randomBytes(32).toString("base64");
   const replicas: Replica[] = [];
+  // Whoever ends without cleaning up leaves no servers behind.
+  process.once("exit", () => {
+    for (const replica of replicas) {
+      const pid = replica.pid();
+      if (pid !== null) process.kill(pid, "SIGKILL");
+    }
+  });
   for (let index = 0; index < count; index += 1) {
     const line = lines ? await openLine(databaseUrl) : null;
     const env = { ...environment, DATABASE_URL: line?.url ?? databaseUrl, REMIT_MASTER_KEY: masterKey };
@@ -143,6 +150,7 @@ export async function openReplicas({ count, databaseUrl, lines = false, environm
 
   return {
     folder,
+    masterKey,
     all: replicas as readonly Replica[],
     pick,
     ask,

@@ -15,7 +15,7 @@ export type Stage = keyof typeof stages;
  * Parts that leave out one stage for one agent each, so that what the stage costs can be measured. They stand in for Remit's own in
  * a server that only the bench composes; it says so in its log and its ledger.
  */
-export function replacedParts(): Required<Replacements> {
+export function replacedParts(): Required<Omit<Replacements, "migrations">> {
   const callers = new Map<string, Awaited<ReturnType<CallersPart["verify"]>>>();
   const decisions = new Map<string, Decision>();
   const unwritten = new Set<string>();

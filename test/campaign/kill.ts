@@ -10,6 +10,7 @@ const { values } = parseArgs({
 });
 const [kills, writers, seed] = [Number(values.kills), Number(values.writers), Number(values.seed)];
 console.log(`${kills} kills, ${writers} writers, seed ${seed}`);
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(130));
 const began = performance.now();
 const report = await killCampaign({ kills, writers, seed, log: (line) => console.error(line) });
 

@@ -1,3 +1,4 @@
+-- contracts: payload_key gives way to a view. Servers of the version before are stopped first.
 -- Keys of payloads, so that destroying one is cheap and complete. A deleted row's bytes stay in its page until the table is rewritten:
 -- in sixteen parts, rewriting one after an erasure holds up a sixteenth of the keys for as long as that takes.
 ALTER TABLE payload_key RENAME TO payload_key_whole;

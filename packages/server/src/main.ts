@@ -31,6 +31,8 @@ import { confirmedFirst } from "./control/confirmed-first.ts";
 import { createAuditReportsStore } from "./audit/audit-reports.postgres.ts";
 import { registerAuditReportRoutes } from "./audit/audit-reports.routes.ts";
 import { createAuditReports } from "./audit/audit-reports.service.ts";
+import { drain } from "./control/drain.ts";
+import type { DrainLimits } from "./control/drain.ts";
 import { createControlState } from "./control/control-state.postgres.ts";
 import { startServerInstance } from "./control/server-instance.postgres.ts";
 import { startDatabase } from "./database/start-database.ts";
@@ -155,8 +157,11 @@ export type RunningServer = {
   machineKeyFile: string;
   /** The login that owns the database's schema, for what has a database of its own beside ours. */
   databaseOwnerUrl: string;
-  /** Ends what is in flight, records its outcome, and stops everything that this started. */
-  stop(): Promise<void>;
+  /**
+   * Cancels what is in flight, records its outcome, and stops everything that this started. With limits, what is in flight may come to
+   * its end before, and whoever spreads requests over servers is told in time.
+   */
+  stop(drainFirst?: DrainLimits): Promise<void>;
 };
 
 /** Parts that something else may stand in for. Functions alone: nothing that can be configured or sent turns any of this on. */
@@ -166,6 +171,8 @@ export type Replacements = {
   policyEngine?: (own: PolicyEngine) => PolicyEngine;
   callers?: (own: Callers) => Callers;
   journal?: (own: ActionJournal) => ActionJournal;
+  /** The folder of the migrations of another version. */
+  migrations?: () => string;
 };
 
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
@@ -200,6 +207,7 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       dataFolder: dataDir,
       ...(databaseUrl === undefined ? {} : { url: databaseUrl }),
       ...(environment["DATABASE_OWNER_URL"] === undefined ? {} : { ownerUrl: environment["DATABASE_OWNER_URL"] }),
+      ...(replace.migrations === undefined ? {} : { migrations: replace.migrations() }),
       log: (line) => logger.info(line),
     });
     stops.push(() => started.stop());
@@ -631,7 +639,13 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       localUrl: localUrl.origin,
       machineKeyFile: join(dataDir, "machine.key"),
       databaseOwnerUrl: started.ownerUrl,
-      stop,
+      async stop(drainFirst) {
+        if (drainFirst !== undefined) {
+          const onDrainError = onError("the server could not say that it is being stopped");
+          await drain({ readiness: app.readiness, instance, executor, inFlight, onError: onDrainError }, drainFirst);
+        }
+        await stop();
+      },
     };
   } catch (error) {
     await stop();

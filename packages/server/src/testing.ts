@@ -1,6 +1,7 @@
 // For tests of other packages and for the bench: what proves an example against the real parts, and what shows what one part costs.
 export { openDatabase } from "./database/database.postgres.ts";
 export { startEmbeddedPostgres } from "./database/embedded-postgres.ts";
+export { migrationsFolder } from "./database/migrate.ts";
 export { openTestDatabase } from "./database/testing.ts";
 export { parseFiles } from "./registry/parse-files.ts";
 export { createCedarEngine } from "./policy/cedar-engine.ts";

@@ -15,7 +15,12 @@ export type ServeOptions = {
   environment?: Readonly<Record<string, string>>;
 };
 
-export type Serving = { url: string; localUrl: string; machineKeyFile: string; stop(): Promise<void> };
+export type Serving = {
+  url: string;
+  localUrl: string;
+  machineKeyFile: string;
+  stop(drainFirst?: { noticeMs: number; limitMs: number }): Promise<void>;
+};
 
 /** Starts a server in this process and leaves a note of it in its data folder, so that commands find it. */
 export async function serve(options: ServeOptions): Promise<Serving> {
@@ -29,9 +34,9 @@ export async function serve(options: ServeOptions): Promise<Serving> {
     url: server.url,
     localUrl: server.localUrl,
     machineKeyFile: server.machineKeyFile,
-    async stop() {
+    async stop(drainFirst) {
+      await server.stop(drainFirst);
       await removeServerNote(options.dataDir);
-      await server.stop();
     },
   };
 }

@@ -17,6 +17,8 @@ type UpOptions = {
   registry?: string;
   as?: string;
   logLevel: string;
+  drainNotice: string;
+  drainLimit: string;
 };
 
 export function defineUp(command: Command, run: Run): void {
@@ -29,6 +31,8 @@ export function defineUp(command: Command, run: Run): void {
     .option("--registry <folder>", "where upstreams' and workflows' relative folders start")
     .option("--as <party>", "print a one-time link for this person")
     .option("--log-level <level>", "error, warn, info, debug", "warn")
+    .option("--drain-notice <seconds>", "after SIGTERM, how long it goes on answering while /readyz says that it goes", "2")
+    .option("--drain-limit <seconds>", "after that, how long what is executing may take to end before it is cancelled", "20")
     .action((options: UpOptions) => run((frame) => up(frame, options)));
   example(command, "remit up", "remit up --registry examples/support --as dana");
 }
@@ -41,6 +45,10 @@ async function up(frame: Frame, options: UpOptions): Promise<void> {
   if (options.as !== undefined && !partySpecSchema.shape.name.safeParse(options.as).success) {
     throw new RemitError("invalid-request", `"${options.as}" is no name of a party.`);
   }
+  const drainLimits = {
+    noticeMs: milliseconds("--drain-notice", options.drainNotice),
+    limitMs: milliseconds("--drain-limit", options.drainLimit),
+  };
   const databaseUrl = around.env["DATABASE_URL"];
   const publicUrl = originOf(options.publicUrl ?? around.env["REMIT_PUBLIC_URL"]);
   const serving = await serve({
@@ -61,8 +69,17 @@ async function up(frame: Frame, options: UpOptions): Promise<void> {
     await asked(interruption.asked);
     terminal.say("Stopping; Ctrl-C again does not wait.");
   } finally {
-    await Promise.race([serving.stop(), asked(interruption.insisted)]);
+    // An orchestrator asks politely, and has told nobody yet. A person at the terminal means now.
+    const drains = interruption.asked.reason === "SIGTERM";
+    await Promise.race([serving.stop(drains ? drainLimits : undefined), asked(interruption.insisted)]);
   }
+}
+
+/** @throws RemitError `invalid-request` */
+function milliseconds(option: string, text: string): number {
+  const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : Number.NaN;
+  if (seconds >= 0 && seconds <= 3_600) return seconds * 1_000;
+  throw new RemitError("invalid-request", `${option} is a number of seconds, at most 3600, not "${text}".`);
 }
 
 /** Tokens name it as their audience, so it is the same on all servers that share a database. @throws RemitError `invalid-request` */

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { openDatabase } from "./database.postgres.ts";
 import { migrate, readMigrations } from "./migrate.ts";
-import { openEmptyDatabase } from "./testing.ts";
+import { openEmptyDatabase, openTestDatabase } from "./testing.ts";
 
 async function folderOf(files: Record<string, string>): Promise<AsyncDisposable & { folder: string }> {
   const folder = await mkdtemp(join(tmpdir(), "remit-migrate-"));
@@ -26,15 +26,56 @@ test("applies what is new, in order, once, and keeps the database's identity", a
   expect((await migrate({ url: empty.url, folder: second.folder })).applied).toEqual([]);
 });
 
-test("refuses a schema that is newer than this version, and says what to do", async () => {
+const contracting = { ...one, "000002-two.sql": "-- contracts: it is not needed any more\nALTER TABLE one DROP COLUMN id;" };
+
+test("refuses a schema that is newer than this version and takes something away, and says what to do", async () => {
   await using empty = await openEmptyDatabase();
-  await using newer = await folderOf(two);
+  await using newer = await folderOf(contracting);
   await using older = await folderOf(one);
   await migrate({ url: empty.url, folder: newer.folder });
   await expect(migrate({ url: empty.url, folder: older.folder })).rejects.toMatchObject({
     code: "schema-newer",
     message: expect.stringMatching(/migrated to 000002-two\.sql.*knows migrations up to 000001-one\.sql.*later one/s) as string,
   });
+});
+
+test("[RUN-29] goes on beside a later version that has only added to the schema", async () => {
+  await using empty = await openEmptyDatabase();
+  await using newer = await folderOf(two);
+  await using older = await folderOf(one);
+  await migrate({ url: empty.url, folder: newer.folder });
+  expect(await migrate({ url: empty.url, folder: older.folder })).toMatchObject({ applied: [], schema: 1 });
+});
+
+test("[RUN-29] takes nothing away from under servers that are running", async () => {
+  await using test = await openTestDatabase();
+  const migrations = await readMigrations();
+  await using later = await folderOf({
+    ...Object.fromEntries(migrations.map(({ name, sql }) => [name, sql])),
+    "999999-less.sql": "-- contracts: nobody asks for it\nALTER TABLE server_instance DROP COLUMN version;",
+  });
+  await test.superuser.query("INSERT INTO server_instance (id, name) VALUES (gen_random_uuid(), 'web-1:7447')");
+  await expect(migrate({ url: test.url, folder: later.folder })).rejects.toMatchObject({ code: "conflict" });
+  await test.superuser.query("UPDATE server_instance SET heartbeat_at = heartbeat_at - interval '1 minute'");
+  expect((await migrate({ url: test.url, folder: later.folder })).applied).toEqual(["999999-less.sql"]);
+});
+
+/** What a server of the version before may still use, or would have to know of. */
+const takesAway = [
+  /\bDROP\s+(TABLE|COLUMN|VIEW|FUNCTION|CONSTRAINT|TYPE|DEFAULT)\b/i,
+  /\bRENAME\b/i,
+  /\bALTER\s+COLUMN\b/i,
+  /\bTRUNCATE\b/i,
+  /\bADD\s+COLUMN\b(?![^,;]*\bDEFAULT\b)[^,;]*\bNOT\s+NULL\b/i,
+];
+
+test("[RUN-29] every migration since the first version only adds, or says that it does not", async () => {
+  const since = (await readMigrations()).filter(({ number }) => number > 12);
+  const silent = since.filter(({ expands, sql }) => {
+    const statements = sql.replaceAll(/--.*$/gm, "");
+    return expands && takesAway.some((pattern) => pattern.test(statements));
+  });
+  expect(silent.map(({ name }) => name)).toEqual([]);
 });
 
 test("refuses a file that was changed after it was applied", async () => {

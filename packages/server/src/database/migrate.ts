@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { RemitError } from "@remit/contract";
 import { Client, DatabaseError } from "pg";
@@ -9,7 +10,14 @@ import { applicationRole, unreachable } from "./database.postgres.ts";
 /** Where the migrations of this version are. */
 export const migrationsFolder = fileURLToPath(new URL("../../sql", import.meta.url));
 
-export type Migration = { number: number; name: string; sql: string; sha256: string };
+export type Migration = {
+  number: number;
+  name: string;
+  sql: string;
+  sha256: string;
+  /** It only adds: servers of the version before go on beside it. One that takes something away says so, in a line `-- contracts`. */
+  expands: boolean;
+};
 
 export type Migrated = { instance: string; applied: string[]; schema: number };
 
@@ -36,7 +44,8 @@ export async function readMigrations(folder: string = migrationsFolder): Promise
       throw new RemitError("invalid-configuration", `Migration ${file} must be named NNNNNN-name.sql with a number of its own.`);
     }
     const sql = await readFile(join(folder, file), "utf8");
-    migrations.push({ number, name: file, sql, sha256: createHash("sha256").update(sql).digest("hex") });
+    const expands = !/^-- contracts\b/m.test(sql);
+    migrations.push({ number, name: file, sql, sha256: createHash("sha256").update(sql).digest("hex"), expands });
   }
   return migrations;
 }
@@ -70,21 +79,22 @@ export async function migrate({ url, folder, applicationPassword }: MigrateOptio
 
 async function applyPending(client: Client, migrations: readonly Migration[]): Promise<string[]> {
   const known = new Map(migrations.map((migration) => [migration.number, migration]));
-  const done = await client.query<{ number: number; name: string; sha256: string }>(
-    "SELECT number, name, sha256 FROM remit_migration ORDER BY number",
-  );
+  const done = await client.query<MigrationRow>("SELECT number, name, sha256, expands FROM remit_migration ORDER BY number");
   for (const row of done.rows) refuseUnknown(row, known.get(row.number), migrations.at(-1));
   const doneNumbers = new Set(done.rows.map((row) => row.number));
   const pending = migrations.filter((migration) => !doneNumbers.has(migration.number));
-  for (const migration of pending) await apply(client, migration);
+  for (const migration of pending) {
+    if (!migration.expands) await refuseBesideOthers(client, migration);
+    await applyOnceLocked(client, migration);
+  }
   return pending.map((migration) => migration.name);
 }
 
-function refuseUnknown(
-  row: { number: number; name: string; sha256: string },
-  mine: Migration | undefined,
-  newest: Migration | undefined,
-): void {
+type MigrationRow = { number: number; name: string; sha256: string; expands: boolean };
+
+function refuseUnknown(row: MigrationRow, mine: Migration | undefined, newest: Migration | undefined): void {
+  // A later version has only added to what this one knows: during an upgrade the two run side by side.
+  if (!mine && row.expands) return;
   if (!mine) {
     throw new RemitError(
       "schema-newer",
@@ -101,14 +111,44 @@ function refuseUnknown(
   }
 }
 
+/** @throws RemitError `conflict` where servers run that still use what it takes away. */
+async function refuseBesideOthers(client: Client, { name }: Migration): Promise<void> {
+  const { rows: there } = await client.query<{ there: boolean }>("SELECT to_regclass('server_instance') IS NOT NULL AS there");
+  if (there[0]?.there !== true) return;
+  const { rowCount: alive } = await client.query(
+    "SELECT FROM server_instance WHERE heartbeat_at > clock_timestamp() - interval '5 seconds'",
+  );
+  if (alive === 0) return;
+  throw new RemitError(
+    "conflict",
+    `Migration ${name} takes away what running servers use, and ${alive} of an earlier version are running on this database. ` +
+      "Stop them, wait ten seconds, and start this version again.",
+  );
+}
+
+/** Whatever a migration waits for, everybody else waits behind it: it waits for a moment only, and tries again. */
+async function applyOnceLocked(client: Client, migration: Migration): Promise<void> {
+  for (let left = 60; ; left -= 1) {
+    try {
+      return await apply(client, migration);
+    } catch (error) {
+      const { cause } = error as { cause?: unknown };
+      if (left === 0 || !(cause instanceof DatabaseError) || (cause.code !== "55P03" && cause.code !== "40P01")) throw error;
+      await sleep(500);
+    }
+  }
+}
+
 async function apply(client: Client, migration: Migration): Promise<void> {
   await client.query("BEGIN");
   try {
+    await client.query("SET LOCAL lock_timeout = '1s'");
     await client.query(migration.sql);
-    await client.query("INSERT INTO remit_migration (number, name, sha256) VALUES ($1, $2, $3)", [
+    await client.query("INSERT INTO remit_migration (number, name, sha256, expands) VALUES ($1, $2, $3, $4)", [
       migration.number,
       migration.name,
       migration.sha256,
+      migration.expands,
     ]);
     await client.query("COMMIT");
   } catch (error) {
@@ -140,6 +180,7 @@ async function prepare(client: Client, applicationPassword: string | undefined):
       sha256     text NOT NULL,
       applied_at timestamptz NOT NULL DEFAULT now()
     );
+    ALTER TABLE remit_migration ADD COLUMN IF NOT EXISTS expands boolean NOT NULL DEFAULT false;
     -- One row: which Remit this database is. A data folder remembers it, so that keys and database cannot be mixed up.
     CREATE TABLE IF NOT EXISTS remit_instance (
       one        boolean PRIMARY KEY DEFAULT true CHECK (one),

@@ -16,6 +16,8 @@ export type StartDatabaseOptions = {
   /** The login that owns the schema, where `url` is a login that is only the application. */
   ownerUrl?: string;
   poolSize?: number;
+  /** Where the migrations are, other than this version's own. */
+  migrations?: string;
   log?: (line: string) => void;
 };
 
@@ -36,10 +38,14 @@ export async function startDatabase(options: StartDatabaseOptions): Promise<Star
   return options.url === undefined ? startOwn(options) : useGiven(options, options.url);
 }
 
-async function startOwn({ dataFolder, poolSize, log }: StartDatabaseOptions): Promise<StartedDatabase> {
+async function startOwn({ dataFolder, poolSize, migrations, log }: StartDatabaseOptions): Promise<StartedDatabase> {
   const postgres = await startEmbeddedPostgres({ dataFolder, ...(log && { log }) });
   try {
-    const migrated = await migrate({ url: postgres.ownerUrl, applicationPassword: postgres.applicationPassword });
+    const migrated = await migrate({
+      url: postgres.ownerUrl,
+      applicationPassword: postgres.applicationPassword,
+      ...(migrations !== undefined && { folder: migrations }),
+    });
     await bindInstance(dataFolder, migrated.instance);
     const database = openDatabase({ url: postgres.applicationUrl, role: null, ...(poolSize && { poolSize }) });
     const { ownerUrl, version, adopted, cluster } = postgres;
@@ -55,9 +61,9 @@ async function startOwn({ dataFolder, poolSize, log }: StartDatabaseOptions): Pr
   }
 }
 
-async function useGiven({ dataFolder, ownerUrl, poolSize, log }: StartDatabaseOptions, url: string): Promise<StartedDatabase> {
+async function useGiven({ dataFolder, ownerUrl, poolSize, migrations, log }: StartDatabaseOptions, url: string): Promise<StartedDatabase> {
   await prepareDataFolder(dataFolder, false);
-  const migrated = await whenUp(() => migrate({ url: ownerUrl ?? url }), log);
+  const migrated = await whenUp(() => migrate({ url: ownerUrl ?? url, ...(migrations !== undefined && { folder: migrations }) }), log);
   await bindInstance(dataFolder, migrated.instance);
   const database = openDatabase({ url, ...(ownerUrl !== undefined && { role: null }), ...(poolSize && { poolSize }) });
   const notices: StartedDatabase["notices"] = (on) => openNotices({ url, ...on });

@@ -95,6 +95,11 @@ export async function createHttpApp(options: HttpAppOptions): Promise<App> {
     const { host, origin } = request.headers;
     const site = request.headers["sec-fetch-site"];
     if (isProbe(request)) return;
+    if (app.readiness.refuses()) {
+      // So that what the client sends next goes to another server.
+      void reply.header("connection", "close");
+      throw new RemitError("server-unavailable", "The server is being stopped; ask again, and another will answer");
+    }
     checkOrigin(
       { host, origin, site: typeof site === "string" ? site : undefined },
       options,

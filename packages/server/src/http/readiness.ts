@@ -6,6 +6,11 @@ export type ReadinessCheck = () => Promise<void> | void;
 /** What `/readyz` asks. */
 export type Readiness = {
   add(name: string, check: ReadinessCheck): void;
+  /** Says that it is going away, for good: whoever spreads requests sends no more. Those that come are still answered. */
+  leave(): void;
+  /** From now on whatever comes is refused, but for the probes. */
+  refuse(): void;
+  refuses(): boolean;
   run(): Promise<{ ready: boolean; checks: Record<string, string> }>;
 };
 
@@ -13,7 +18,17 @@ const checkTimeoutMs = 2_000;
 
 export function createReadiness(): Readiness {
   const checks = new Map<string, ReadinessCheck>();
+  let isRefusing = false;
   return {
+    leave() {
+      checks.set("stopping", () => {
+        throw new RemitError("server-unavailable", "the server is being stopped; it finishes what it has and takes no more");
+      });
+    },
+    refuse() {
+      isRefusing = true;
+    },
+    refuses: () => isRefusing,
     add(name, check) {
       checks.set(name, check);
     },
