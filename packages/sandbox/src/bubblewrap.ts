@@ -1,4 +1,5 @@
 import { firstProcess } from "./first-process.ts";
+import { limitLines } from "./limits.ts";
 import { ownAddresses } from "./namespaces.ts";
 import { shellWord } from "./shell-words.ts";
 import type { ContainedProgram } from "./view.ts";
@@ -44,6 +45,7 @@ function settle(program: ContainedProgram): string {
 own_path=$PATH
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 echo 0 >/proc/sys/user/max_user_namespaces
+${limitLines(program.limits, "/proc")}
 ${program.network === "none" ? "echo 0 >/proc/sys/net/ipv4/ip_unprivileged_port_start" : ":"}
 ${ownAddresses(program)}
 # bubblewrap leaves it open to root of the machine, where Remit runs as root.

@@ -9,6 +9,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
+import { heldLimits } from "./limits.ts";
 import { uncontained } from "./machine.ts";
 import { machinesHere, runContained, startContained } from "./sandbox.testing.ts";
 
@@ -102,6 +103,7 @@ describe.each(machines)("by $by", (machine) => {
       files: "declared",
       network: [`127.0.0.1:${port}`],
       endsBy: "kernel",
+      limits: heldLimits(undefined),
       because: null,
     });
   });

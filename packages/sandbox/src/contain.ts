@@ -10,8 +10,10 @@ import { openForwards } from "./forwards.ts";
 import type { InsideNetwork } from "./inside-network.ts";
 import { insideNetwork } from "./inside-network.ts";
 import type { Machine } from "./machine.ts";
+import { heldLimits } from "./limits.ts";
 import { isNode, nodePermissionArguments } from "./node-permissions.ts";
 import { findProgram, isBroad, looksLikePath, programFolders, projectFolders } from "./program-folders.ts";
+import { privateIn } from "./private-files.ts";
 import type { Reachable } from "./reachable.ts";
 import { placeName, reachableOf } from "./reachable.ts";
 import { resolverView, systemView } from "./system-view.ts";
@@ -30,6 +32,8 @@ export type ContainRequest = {
   variables: Readonly<Record<string, string | undefined>>;
   /** Remit's own folders: never shown, whatever is declared. */
   hidden: readonly string[];
+  /** Whether what a project keeps to itself (`.env`, `.git`) is covered, unless it is declared by name. */
+  withholdPrivate?: boolean;
   /** Shown read-only besides what is declared. */
   show?: readonly string[];
   /** Reached besides what is declared. */
@@ -83,6 +87,7 @@ async function inNamespaces(request: ContainRequest, program: string, machine: M
   const { launch, by } = machine;
   if (launch === null || by === null) throw new Error("this machine contains nothing");
   const { network } = request.sandbox;
+  const limits = heldLimits(request.sandbox.limits);
   const places = network === "open" ? [] : reachableOf(network === "none" ? [] : network, request.variables);
   for (const place of network === "open" ? [] : (request.reach ?? [])) {
     if (!places.some((one) => placeName(one) === placeName(place))) places.push(place);
@@ -97,6 +102,7 @@ async function inNamespaces(request: ContainRequest, program: string, machine: M
       addresses: box.addresses,
       bridge: box.bridge,
       variables: Object.fromEntries(Object.entries(request.env).filter(([name]) => early.test(name))),
+      limits,
       command: [program, ...request.args],
     });
     const [file = "", ...args] = command;
@@ -115,6 +121,7 @@ async function inNamespaces(request: ContainRequest, program: string, machine: M
         files: "declared",
         network: network === "open" ? "open" : places.length === 0 ? "none" : places.map(placeName),
         endsBy: "kernel",
+        limits,
         because: null,
       },
       started: () => undefined,
@@ -225,21 +232,32 @@ async function viewOf(request: ContainRequest, program: string, more: readonly S
     const source = await realpath(shownPath).catch(() => null);
     if (source === null || source === "/") return;
     for (const target of new Set([shownPath, source])) {
+      // What the machine itself has as a link, such as /bin, is one inside as well.
+      if (system.links.some((link) => isInside(target, link.target))) continue;
       if (paths.get(target)?.access !== "write") paths.set(target, { source, target, access });
     }
   };
 
+  const projects = new Set<string>();
   for (const folder of await programFolders(program, path, home)) await show(folder, "read");
   const cwd = resolve(request.cwd);
   for (const folder of [cwd, await realpath(cwd)]) {
     if (isBroad(folder, home)) continue;
-    for (const part of [folder, ...(await projectFolders(folder, home))]) await show(part, "read");
+    for (const part of [folder, ...(await projectFolders(folder, home))]) {
+      await show(part, "read");
+      projects.add(part);
+    }
   }
   for (const named of request.args.filter(looksLikePath).map((argument) => resolve(cwd, argument))) {
     const status = await stat(named).catch(() => null);
     if (status === null || isBroad(named, home)) continue;
     await show(named, "read");
-    if (status.isFile()) for (const part of await projectFolders(await realpath(named), home)) await show(part, "read");
+    projects.add(named);
+    if (!status.isFile()) continue;
+    for (const part of await projectFolders(await realpath(named), home)) {
+      await show(part, "read");
+      projects.add(part);
+    }
   }
   for (const named of request.show ?? []) await show(named, "read");
   const implied = new Set(paths.keys());
@@ -260,7 +278,8 @@ async function viewOf(request: ContainRequest, program: string, more: readonly S
   const shown = [...system.shown, ...paths.values(), ...more].toSorted((one, other) =>
     one.target === other.target ? 0 : one.target < other.target ? -1 : 1,
   );
-  return { links: system.links, shown: withoutRepeats(shown), hidden: await hiddenIn(shown, request.hidden), cwd };
+  const kept = request.withholdPrivate === true ? await privateIn([...projects, ...declared], declared) : [];
+  return { links: system.links, shown: withoutRepeats(shown), hidden: await hiddenIn(shown, [...request.hidden, ...kept]), cwd };
 }
 
 async function declaredPath(text: string, access: string, request: ContainRequest, home: string): Promise<string> {

@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { bubblewrapCommand } from "./bubblewrap.ts";
+import { heldLimits } from "./limits.ts";
 import { namespaceCommand } from "./namespaces.ts";
 import { findProgram } from "./program-folders.ts";
 import { systemView } from "./system-view.ts";
@@ -67,6 +68,7 @@ export async function tryOut(machine: Machine): Promise<string | null> {
         addresses: [],
         bridge: null,
         variables: {},
+        limits: heldLimits(undefined),
         command: ["true"],
       }) ?? [];
     return await new Promise((resolve) => {

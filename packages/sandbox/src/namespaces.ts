@@ -1,4 +1,5 @@
 import { firstProcess } from "./first-process.ts";
+import { limitLines } from "./limits.ts";
 import { shellWord } from "./shell-words.ts";
 import type { ContainedProgram } from "./view.ts";
 
@@ -62,6 +63,7 @@ mount -t tmpfs -o mode=1777,nosuid,nodev,size=64m tmpfs "$stage/dev/shm"
 mount -t proc -o nosuid,nodev,noexec proc "$stage/proc"
 # No user namespace inside this one: that is where most ways out of a sandbox begin.
 echo 0 >"$stage/proc/sys/user/max_user_namespaces"
+${limitLines(program.limits, '"$stage"/proc')}
 for part in ${sealedProc.join(" ")}; do
   [ -e "$stage/proc/$part" ] || continue
   if [ -f "$stage/proc/$part" ] && [ "$part" != sysrq-trigger ]; then mount --bind /dev/null "$stage/proc/$part"; else mount --rbind "$stage/proc/$part" "$stage/proc/$part"; fi

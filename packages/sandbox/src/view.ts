@@ -1,3 +1,5 @@
+import type { HeldLimits } from "./limits.ts";
+
 /** A file or folder of the machine, and where a contained program sees it. */
 export type Shown = { source: string; target: string; access: "read" | "write" };
 
@@ -26,5 +28,7 @@ export type ContainedProgram = {
   bridge: readonly string[] | null;
   /** Set for the program alone: what would change how the launcher itself behaves. */
   variables: Readonly<Record<string, string>>;
+  /** How much of the machine it may take. */
+  limits: HeldLimits;
   command: readonly string[];
 };

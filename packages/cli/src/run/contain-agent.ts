@@ -39,6 +39,7 @@ export async function containAgent(launch: AgentLaunch): Promise<Contained> {
       sandbox: launch.contained ? declared : { ...declared, mode: "off" },
       baseDir: launch.registryDir,
       variables: launch.env,
+      withholdPrivate: true,
       hidden: [launch.dataDir, join(launch.registryDir, ".remit")],
       show: [dirname(launch.tokenFile), ...(VIRTUAL_ENV === undefined ? [] : [VIRTUAL_ENV])],
       reach: [...(gateway === null ? [] : [gateway]), ...reachableOf(launch.allowHosts, launch.env)],

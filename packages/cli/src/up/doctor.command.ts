@@ -1,29 +1,17 @@
-import { containmentSchema, credentialViewSchema } from "@remit/contract";
-import { examineMachine } from "@remit/sandbox";
+import { credentialViewSchema } from "@remit/contract";
+import { examineMachine, processesHeldBy } from "@remit/sandbox";
 import type { Command } from "commander";
 import { z } from "zod";
 import type { HttpClient } from "../client/http-client.ts";
 import { example } from "../frame/command.ts";
 import type { Run } from "../frame/command.ts";
 import type { Frame } from "../frame/frame.ts";
-import { containmentWords } from "../run/containment-words.ts";
 import { safeLine } from "../terminal/safe-text.ts";
 import { chosenDataDir } from "./data-dir.ts";
+import type { Finding } from "./finding.ts";
+import { upstreamFindings, upstreamHealthSchema } from "./upstream-findings.ts";
 
-type Finding = { check: string; ok: boolean; message: string; fix: string | null };
-
-const healthSchema = z.object({
-  items: z.array(
-    z.looseObject({
-      upstream: z.string(),
-      state: z.string(),
-      restarts: z.number(),
-      error: z.string().nullable(),
-      stderr: z.array(z.string()),
-      containment: containmentSchema.nullable().default(null),
-    }),
-  ),
-});
+const healthSchema = z.object({ items: z.array(upstreamHealthSchema) });
 
 export function defineDoctor(command: Command, run: Run): void {
   command
@@ -58,7 +46,10 @@ async function doctor(frame: Frame, options: { dataDir?: string }): Promise<numb
 /** Not being able to contain programs is no fault, but nobody should have to find out. */
 async function examineSandbox(): Promise<Finding> {
   const { by, why } = await examineMachine();
-  if (by !== null) return { check: "sandbox", ok: true, message: `programs that Remit starts are contained by ${why}`, fix: null };
+  const processes =
+    processesHeldBy() === null ? "; how many processes they start cannot be held here (it takes Linux 6.14, or Remit not as root)" : "";
+  if (by !== null)
+    return { check: "sandbox", ok: true, message: `programs that Remit starts are contained by ${why}${processes}`, fix: null };
   return {
     check: "sandbox",
     ok: true,
@@ -90,16 +81,7 @@ async function examineServer(frame: Frame): Promise<Finding[]> {
   const server = { check: "remit", ok: true, message: `${client.url} is ready`, fix: null };
   try {
     const { items } = await client.send({ path: "/v1/upstreams", response: healthSchema });
-    return [
-      server,
-      ...items.map((one) => ({
-        check: `upstream ${one.upstream}`,
-        ok: one.state === "ready",
-        message: `${one.state}${one.error === null ? "" : `: ${one.error}`}, restarted ${one.restarts} times${one.containment === null ? "" : `; ${containmentWords(one.containment)}`}`,
-        fix:
-          one.state === "ready" ? null : "Its command, folder and environment are in the registry; its last words are in the server's log.",
-      })),
-    ];
+    return [server, ...items.flatMap(upstreamFindings)];
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     return [server, { check: "upstreams", ok: false, message, fix: "Log in, so that they can be asked for." }];

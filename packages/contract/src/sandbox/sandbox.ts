@@ -11,6 +11,21 @@ export const reachableSchema = z
     "a host, host:port or env:NAME, in lower case",
   );
 
+/** How much of the machine a program that Remit starts may take. What is not said is as docs/containment.md has it. */
+export const sandboxLimitsSchema = z.strictObject({
+  /** Of data, of each of its processes. MiB. */
+  memoryMb: z.int().min(64).max(1_048_576).default(4_096),
+  /** Processes and threads, all together. The kernel knows no smaller number than 301. */
+  processes: z.int().min(301).max(100_000).default(1_024),
+  /** The largest file that it may write. MiB. */
+  fileMb: z.int().min(1).max(1_048_576).default(1_024),
+  /** Files and connections that each of its processes may have open. */
+  openFiles: z.int().min(64).max(1_048_576).default(4_096),
+  /** Of the processor, of each of its processes, over its whole life. Default: as long as it takes. Seconds. */
+  cpuSeconds: z.int().min(1).max(31_536_000).optional(),
+});
+export type SandboxLimits = z.infer<typeof sandboxLimitsSchema>;
+
 /** What a program that Remit starts may touch, beyond the system, its own code and a scratch folder that goes with it. */
 export const sandboxSpecSchema = z.strictObject({
   /** `preferred`: contained where the machine can. `required`: not started where it cannot. `off`: not contained. */
@@ -21,6 +36,8 @@ export const sandboxSpecSchema = z.strictObject({
   read: z.array(z.string().min(1)).max(64).default([]),
   /** Folders that it may write. */
   write: z.array(z.string().min(1)).max(64).default([]),
+  /** How much of the machine it may take. */
+  limits: sandboxLimitsSchema.optional(),
 });
 export type SandboxSpec = z.infer<typeof sandboxSpecSchema>;
 
@@ -37,6 +54,16 @@ export const containmentSchema = z.object({
   network: z.union([z.enum(["none", "open"]), z.array(z.string())]),
   /** `kernel`: it ends whatever becomes of Remit. `watcher`: a process beside Remit ends it. `remit`: only Remit does. */
   endsBy: z.enum(["kernel", "watcher", "remit"]),
+  /** What holds of its limits: a number, or null where this machine cannot hold it. Absent: nothing is limited. */
+  limits: z
+    .object({
+      memoryMb: z.int(),
+      processes: z.int().nullable(),
+      fileMb: z.int(),
+      openFiles: z.int(),
+      cpuSeconds: z.int().nullable(),
+    })
+    .exactOptional(),
   /** Why it is contained less than was wanted. */
   because: z.string().nullable(),
 });

@@ -16,7 +16,7 @@ test("[CTL-20] an upstream is contained by default, works as before, and says by
   expect(firstText(await fleet.call(callOf("up", "call")))).toBe("answered");
   const containment = { by: machine.by, files: "declared", network: "none", endsBy: "kernel", because: null };
   expect(fleet.health()).toMatchObject([{ upstream: "up", state: "ready", containment }]);
-  expect(started).toEqual([containment]);
+  expect(started).toEqual([{ ...containment, limits: expect.objectContaining({ memoryMb: 4_096, fileMb: 1_024 }) as object }]);
 });
 
 test("[CTL-20][CTL-22] one that does not connect is started once an attempt, and told by what it is contained", async () => {
