@@ -12,6 +12,7 @@ import { table } from "../terminal/table.ts";
 import { defineProofs } from "./proof.command.ts";
 import { defineReports } from "./define-reports.ts";
 import { defineExport, defineKeys } from "./export.command.ts";
+import { defineReconcile } from "./reconcile.command.ts";
 import { storyWords } from "./story-words.ts";
 import { trailersOf } from "./trailer-words.ts";
 import { verdictWords } from "./verdict-words.ts";
@@ -73,6 +74,7 @@ export function defineAudit(command: Command, run: Run): void {
     .action(() => run(verifyLedger));
   example(verify, "remit audit verify", "remit audit verify --json");
 
+  defineReconcile(command, run);
   defineExport(command, run);
   defineKeys(command, run);
 }

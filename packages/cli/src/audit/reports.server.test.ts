@@ -1,7 +1,9 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { serveAgent } from "../agent/served-agent.testing.ts";
 
-test("[AUD-03][AUD-09][AUD-10] an auditor's questions are answered in words and as data", async () => {
+test("[AUD-03][AUD-09][AUD-10][OBS-03] an auditor's questions are answered in words and as data", async () => {
   const served = await serveAgent("clerk", {
     "agents/clerk.yaml": `kind: agent
 name: clerk
@@ -36,6 +38,16 @@ constraints: {}
     const wrong = await served.remit(["audit", "tokens", "--since", "yesterday", "--context", "ada"]);
     expect(wrong.exit).toBe(2);
     expect(wrong.err).toContain("since");
+
+    const agreed = await ask("reconcile");
+    expect([agreed.exit, agreed.out]).toEqual([0, expect.stringContaining("They agree.")]);
+    const action = { key: "remit.action.id", value: { stringValue: "act_made_up" } };
+    const span = { traceId: "0".repeat(31) + "1", attributes: [action, { key: "remit.outcome", value: { stringValue: "failed" } }] };
+    await writeFile(join(served.folder, "spans.json"), JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans: [span] }] }] }));
+    const differs = await ask("reconcile", "--spans", "spans.json", "--json");
+    expect([differs.exit, differs.data]).toMatchObject([1, { agrees: false, unfounded: [{ actionId: "act_made_up", end: "failed" }] }]);
+    const noRatio = await served.remit(["audit", "reconcile", "--sampled", "often", "--context", "ada"]);
+    expect([noRatio.exit, noRatio.err]).toEqual([2, expect.stringContaining("--sampled is a ratio")]);
   } finally {
     await served.stop();
   }

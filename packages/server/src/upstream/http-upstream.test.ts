@@ -23,6 +23,17 @@ describe("[CTL-39] calls over Streamable HTTP", () => {
     expect(server.seen.every((headers) => headers.authorization === undefined)).toBe(true);
   });
 
+  test("[OBS-01] an upstream is told the trace in a header as well, for what is between", async () => {
+    await using server = await openStatelessHttp();
+    await using fleet = openFleet([httpSpec(server.url)]);
+    await fleet.nextOffer("up");
+    const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    await fleet.call({ ...callOf("up", "echo", { text: "one" }), traceparent });
+    expect(server.seen.at(-1)).toMatchObject({ traceparent, "mcp-param-text": "one" });
+    await fleet.call(callOf("up", "echo", { text: "two" }));
+    expect(server.seen.at(-1)?.["traceparent"]).toBeUndefined();
+  });
+
   test("an upstream with sessions is shaken hands with, and a forgotten session is made anew", async () => {
     await using server = await openSessionHttp();
     await using fleet = openFleet([httpSpec(server.url)]);
