@@ -36,6 +36,11 @@ import type { DrainLimits } from "./control/drain.ts";
 import { createControlState } from "./control/control-state.postgres.ts";
 import { startServerInstance } from "./control/server-instance.postgres.ts";
 import { startDatabase } from "./database/start-database.ts";
+import { createAnchorStore } from "./anchor/anchor.postgres.ts";
+import { registerAnchorRoutes } from "./anchor/anchors.routes.ts";
+import { startAnchors } from "./anchor/anchors.service.ts";
+import { createWitnessClient } from "./anchor/witness-client.ts";
+import { readWitnessPolicy, recordWitnessPolicy } from "./anchor/witness-policy-file.ts";
 import { createApprovalAnswers } from "./gateway/approval-answer.ts";
 import { createApprovalTasks } from "./gateway/approval-tasks.ts";
 import { createExportStore } from "./export/export.postgres.ts";
@@ -59,12 +64,17 @@ import { createIdentityStore } from "./identity/identity.postgres.ts";
 import { createOAuthRecords } from "./identity/oauth-records.postgres.ts";
 import { openMachineKey } from "./identity/machine-key.ts";
 import { createRefusalRecorder } from "./identity/refusal-recorder.ts";
+import { commandSigner } from "./keys/command-signer.ts";
 import { createKeyStore } from "./keys/key-store.postgres.ts";
 import { loadMasterKey } from "./keys/master-key.ts";
 import { createAuditStore } from "./ledger/audit.postgres.ts";
 import { registerAuditRoutes } from "./ledger/audit.routes.ts";
 import { createAudit } from "./ledger/audit.service.ts";
 import { createLedgerRows } from "./ledger/ledger-rows.postgres.ts";
+import { ledgerOrigin } from "./ledger/ledger-key.ts";
+import { createLedgerKeyStore } from "./ledger/ledger-keys.postgres.ts";
+import { registerLedgerKeyRoutes } from "./ledger/ledger-keys.routes.ts";
+import { createLedgerKeys } from "./ledger/ledger-keys.service.ts";
 import { createLedger } from "./ledger/ledger.postgres.ts";
 import type { OpenLedger } from "./ledger/ledger.postgres.ts";
 import { createPayloadKeys } from "./ledger/payload-keys.postgres.ts";
@@ -218,8 +228,9 @@ export async function startComposed(options: ServerOptions, replace: Replacement
     const machineKey = await openMachineKey(dataDir);
     const keys = createKeyStore({ database, masterKey });
     const payloadKeys = createPayloadKeys({ database, masterKey });
+    const origin = ledgerOrigin(environment);
     const trace = createCurrentTrace();
-    const ownLedger = createLedger({ database, payloadKeys, traceId: () => trace.id() });
+    const ownLedger = createLedger({ database, payloadKeys, origin, traceId: () => trace.id() });
     const ledger = replace.ledger?.(ownLedger) ?? ownLedger;
     const instance = await startServerInstance({
       database,
@@ -228,8 +239,23 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       onError: onError("this server could not say that it is alive"),
     });
     stops.push(() => instance.stop());
+    const ledgerKeys = createLedgerKeys({
+      database,
+      store: createLedgerKeyStore(database),
+      keys,
+      masterKey,
+      ledger,
+      origin,
+      external: await commandSigner(environment, origin),
+      postQuantum: environment["REMIT_LEDGER_POST_QUANTUM"] === "true",
+      now,
+      newId,
+    });
+    await ledgerKeys.announce();
     const tree = createTreeStore(database);
     const sequencer = startSequencer({
+      origin,
+      signing: () => ledgerKeys.signing(),
       sequence: createSequenceStore(database),
       holder: instance.id,
       tree,
@@ -265,6 +291,23 @@ export async function startComposed(options: ServerOptions, replace: Replacement
         .map((range) => range.trim())
         .filter(Boolean),
     });
+
+    // Who outside keeps the ledger from being rewritten unseen.
+    const witnessPolicy = await readWitnessPolicy(environment);
+    const anchors = startAnchors({
+      database,
+      store: createAnchorStore(database),
+      tree,
+      ledger,
+      ledgerKeys,
+      client: createWitnessClient({ outbound, now }),
+      policy: witnessPolicy,
+      origin,
+      now,
+      newId,
+      onProblem: onError("somebody who watches the ledger"),
+    });
+    stops.push(() => anchors.stop());
 
     // Who may do what: upstreams, policy, registry, halts.
     const credentials = createCredentials({
@@ -459,6 +502,9 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       payloads: ledger,
       payloadKeys,
       keys,
+      ledgerKeys,
+      anchors,
+      origin,
     });
     // What is held about people: shown to them, erased, held, and ended in time.
     const rewriter = createKeyRewriter({
@@ -488,14 +534,17 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       retention,
     });
     registerAuditRoutes(app, { audit });
+    registerLedgerKeyRoutes(app, { ledgerKeys });
+    registerAnchorRoutes(app, { anchors });
+    app.readiness.say("ledger", async () => (await anchors.view()).words);
     const tlog = createTlog({
       tree,
       entries: createEntryBodies(database),
       store: createAuditStore(database),
-      notes: { whole: async ({ note }) => note, witnessed: async () => null },
+      notes: anchors.notes,
     });
     registerTlogRoutes(app, { tlog });
-    const exports = createExports({ store: createExportStore(database), rows, tree, payloadKeys, keys, ledger, now, newId });
+    const exports = createExports({ store: createExportStore(database), rows, tree, payloadKeys, keys, ledger, origin, now, newId });
     registerExportRoutes(app, { exports });
     const reports = createAuditReports({
       store: createAuditStore(database),
@@ -627,6 +676,7 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       // What is executing is stopped while its outcome can be recorded and its callers told.
       () => inFlight.close(),
     );
+    await recordWitnessPolicy(witnessPolicy, { store: createAuditStore(database), ledger, now, newId });
     await ledger.record({
       id: newId("entry"),
       type: "server-started",

@@ -9,6 +9,7 @@ import type { Run } from "../frame/command.ts";
 import type { Frame } from "../frame/frame.ts";
 import { safeJson } from "../terminal/safe-text.ts";
 import { table } from "../terminal/table.ts";
+import { defineAnchors } from "./anchor.command.ts";
 import { defineProofs } from "./proof.command.ts";
 import { defineReports } from "./define-reports.ts";
 import { defineExport, defineKeys } from "./export.command.ts";
@@ -58,6 +59,7 @@ export function defineAudit(command: Command, run: Run): void {
     .action((id: string, options: { full?: true }) => run((frame) => showStory(frame, id, options)));
   example(show, "remit audit show run_0190…", "remit audit show act_0190… --full");
 
+  defineAnchors(command, run);
   defineProofs(command, run);
 
   const trailers = command

@@ -51,8 +51,10 @@ const story: Story = {
   truncated: false,
 };
 
+const anchor = { words: "UNANCHORED", organisations: [], quorum: 0, size: null, at: null };
+
 test("[AUD-05] what git reads as trailers tells who acted, who answers, who approved and where the record is", () => {
-  const lines = trailersOf(story, { size: 9, root: "AAAA", note: "", at: "" }, "https://remit.example").map(
+  const lines = trailersOf(story, { size: 9, root: "AAAA", note: "", at: "", anchor }, "https://remit.example").map(
     ({ key, value }) => `${key}: ${value}`,
   );
   const message = `Mend the parser\n\nIt stumbled.\n\n${lines.join("\n")}\n`;

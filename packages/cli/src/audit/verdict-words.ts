@@ -1,4 +1,5 @@
 import type { LedgerProblem, LedgerVerdict } from "@remit/contract";
+import { anchorWords } from "./anchor-words.ts";
 import { safeLine } from "../terminal/safe-text.ts";
 import type { Terminal } from "../terminal/terminal.ts";
 
@@ -15,7 +16,7 @@ export function verdictWords(verdict: LedgerVerdict, terminal: Terminal): string
     `  root      ${verdict.root}`,
     `  payloads  ${payloads.sealed} sealed, ${payloads.opened} opened and compared, ${payloads.erased} erased`,
     ...(verdict.pending === 0 ? [] : [`  pending   ${verdict.pending} committed entries wait for their place`]),
-    `  ${verdict.anchoring === "UNANCHORED" ? "UNANCHORED: nobody outside keeps a checkpoint, so whoever holds both the database and the key could rewrite it unseen" : verdict.anchoring}`,
+    `  ${anchorWords(verdict.anchor)}`,
     ...verdict.problems
       .slice(first === null ? 0 : 1, shown)
       .map((problem) => `  ${terminal.style("red", "also")}      ${problemWords(problem)}`),

@@ -119,6 +119,11 @@ export const commands: readonly Entry[] = [
     load: async () => (await import("../stream/events.command.ts")).defineEvents,
   },
   {
+    name: "ledger",
+    summary: "the keys that sign the record",
+    load: async () => (await import("../ledger/ledger.command.ts")).defineLedger,
+  },
+  {
     name: "witness",
     summary: "watch somebody else's ledger, and sign that you saw it",
     load: async () => (await import("../witness/witness.command.ts")).defineWitness,

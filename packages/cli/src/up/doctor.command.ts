@@ -1,7 +1,8 @@
-import { credentialViewSchema } from "@remit/contract";
+import { anchorsViewSchema, credentialViewSchema } from "@remit/contract";
 import { examineMachine, processesHeldBy } from "@remit/sandbox";
 import type { Command } from "commander";
 import { z } from "zod";
+import { anchorWords } from "../audit/anchor-words.ts";
 import type { HttpClient } from "../client/http-client.ts";
 import { example } from "../frame/command.ts";
 import type { Run } from "../frame/command.ts";
@@ -32,6 +33,7 @@ async function doctor(frame: Frame, options: { dataDir?: string }): Promise<numb
     await examineSandbox(),
     ...(await examineServer(frame)),
     ...(await examineCredentials(frame)),
+    ...(await examineAnchors(frame)),
   ];
   const { terminal } = frame;
   frame.terminal.answer({ findings }, () =>
@@ -99,6 +101,37 @@ async function examineCredentials(frame: Frame): Promise<Finding[]> {
       message: `${from} shown as ${use} to ${upstreams.join(", ") || "no upstream"}${remark === null ? "" : `. ${remark}`}`,
       fix: problem,
     }));
+  } catch {
+    return [];
+  }
+}
+
+/** Having no witness is no fault, but nobody should take an unwatched ledger for a watched one. */
+async function examineAnchors(frame: Frame): Promise<Finding[]> {
+  try {
+    const client = await frame.client();
+    const view = await client.send({ path: "/v1/audit/anchors", response: anchorsViewSchema });
+    const ledger: Finding = {
+      check: "ledger",
+      ok: view.splitViews.length === 0 && (view.quorum === 0 || view.status === "WITNESSED"),
+      message: `${anchorWords(view)}${view.behind > 0 && view.status === "WITNESSED" ? `; ${view.behind} entries have come since` : ""}`,
+      fix:
+        view.splitViews.length > 0
+          ? "Somebody outside holds a checkpoint that contradicts this ledger. Keep both notes (remit audit anchors --json) and find out who changed it."
+          : view.quorum === 0
+            ? "Ask somebody else to run a witness: remit witness init; then name it in the file of REMIT_WITNESS_POLICY."
+            : null,
+    };
+    const others = [
+      ...view.witnesses.map(({ name, problem }) => ({ name: `witness ${name}`, problem })),
+      ...view.sinks.map(({ place, problem }) => ({ name: place, problem })),
+    ];
+    return [
+      ledger,
+      ...others.flatMap(({ name, problem }) =>
+        problem === null ? [] : [{ check: name, ok: false, message: problem, fix: "It is tried again; see: remit audit anchors" }],
+      ),
+    ];
   } catch {
     return [];
   }

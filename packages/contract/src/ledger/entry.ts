@@ -85,6 +85,9 @@ export const entryTypes = [
   "server-started",
   "server-stopped",
   "server-lost",
+  "ledger-keys-changed",
+  "ledger-split-view-found",
+  "witness-policy-changed",
 ] as const;
 export type EntryType = (typeof entryTypes)[number];
 

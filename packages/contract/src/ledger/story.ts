@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { ledgerEventSchema, recordedEventSchema } from "./event.ts";
+import { anchorSummarySchema } from "./verdict.ts";
 
 /** A payload as it is shown. `erased`: its subject's key is gone. `damaged`: it no longer opens as what was recorded. */
 export const shownPayloadSchema = z.object({
@@ -118,6 +119,13 @@ export const receiptSchema = z.object({
 });
 export type Receipt = z.infer<typeof receiptSchema>;
 
-/** The last checkpoint. */
-export const checkpointViewSchema = z.object({ size: z.int(), root: z.string(), note: z.string(), at: z.string() });
+/** The last checkpoint, and who has seen which one. */
+export const checkpointViewSchema = z.object({
+  size: z.int(),
+  root: z.string(),
+  /** Signed by the ledger and by every witness that has seen this very size. */
+  note: z.string(),
+  at: z.string(),
+  anchor: anchorSummarySchema,
+});
 export type CheckpointView = z.infer<typeof checkpointViewSchema>;

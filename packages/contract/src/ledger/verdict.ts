@@ -10,6 +10,20 @@ export const ledgerProblemSchema = z.object({
 });
 export type LedgerProblem = z.infer<typeof ledgerProblemSchema>;
 
+/** Who outside has seen which checkpoint. Counted are organisations, by verified signatures of their witnesses alone. */
+export const anchorSummarySchema = z.object({
+  /** The status as it is to be said: `WITNESSED(2 organisations)`, `UNANCHORED`. */
+  words: z.string(),
+  organisations: z.array(z.string()),
+  /** How many it takes to be called witnessed. */
+  quorum: z.int(),
+  /** How many entries they have seen; null when nobody has seen any. */
+  size: z.int().nullable(),
+  /** When the last of those that the quorum needs saw it, by its own clock. */
+  at: z.string().nullable(),
+});
+export type AnchorSummary = z.infer<typeof anchorSummarySchema>;
+
 /** What verifying the ledger found: everything recomputed from its rows. */
 export const ledgerVerdictSchema = z.object({
   ok: z.boolean(),
@@ -33,5 +47,7 @@ export const ledgerVerdictSchema = z.object({
    * last entries together with their checkpoints, could rewrite it unseen.
    */
   anchoring: z.enum(["UNANCHORED", "WITNESSED"]),
+  /** The newest checkpoint that organisations outside have seen, and that the rows still explain. */
+  anchor: anchorSummarySchema,
 });
 export type LedgerVerdict = z.infer<typeof ledgerVerdictSchema>;

@@ -83,4 +83,7 @@ export const entryMeanings: Readonly<Record<EntryType, string>> = {
   "server-started": "A server started.",
   "server-stopped": "A server stopped in order.",
   "server-lost": "A server stopped without a word.",
+  "ledger-keys-changed": "From here on other keys sign the ledger's checkpoints; it names all that sign and all that no longer do.",
+  "ledger-split-view-found": "Somebody outside holds a checkpoint that this ledger signed and that contradicts it.",
+  "witness-policy-changed": "Other witnesses, or another number of them, are asked to watch the ledger.",
 };

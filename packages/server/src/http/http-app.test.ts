@@ -190,7 +190,10 @@ describe("operations", () => {
       throw new Error("host db.internal");
     });
     const response = await app.inject({ url: "/readyz" });
-    expect([response.statusCode, response.json()]).toEqual([503, { status: "not-ready", checks: { database: "ok", registry: "failed" } }]);
+    expect([response.statusCode, response.json()]).toEqual([
+      503,
+      { status: "not-ready", checks: { database: "ok", registry: "failed" }, details: {} },
+    ]);
   });
 
   test("describes itself as OpenAPI 3.1", async () => {

@@ -126,8 +126,8 @@ export async function createHttpApp(options: HttpAppOptions): Promise<App> {
 
   app.get("/livez", { schema: { hide: true } }, async () => ({ status: "live" }));
   app.get("/readyz", { schema: { hide: true } }, async (_request, reply) => {
-    const { ready, checks } = await app.readiness.run();
-    return reply.code(ready ? 200 : 503).send({ status: ready ? "ready" : "not-ready", checks });
+    const { ready, checks, details } = await app.readiness.run();
+    return reply.code(ready ? 200 : 503).send({ status: ready ? "ready" : "not-ready", checks, details });
   });
   app.get("/openapi.json", { schema: { hide: true } }, async () => app.swagger());
   return app;

@@ -12,8 +12,10 @@ type Row = { version: number; alg: string; kid: string; public_key: Buffer; seal
 export function createKeyStore({ database, masterKey }: { database: Queryable; masterKey: MasterKey }): KeyStore {
   const loaded = new Map<string, Promise<SigningKey>>();
 
-  async function load(name: string, algorithm: SigningAlgorithm): Promise<SigningKey> {
-    const row = (await newest(database, name)) ?? (await make(database, masterKey, name, algorithm));
+  const load = async (name: string, algorithm: SigningAlgorithm): Promise<SigningKey> =>
+    opened(name, algorithm, (await newest(database, name)) ?? (await make(database, masterKey, name, algorithm, 1)));
+
+  function opened(name: string, algorithm: SigningAlgorithm, row: Row): SigningKey {
     if (row.alg !== algorithm) {
       throw new RemitError("internal", `The signing key "${name}" is for ${row.alg}, and was asked for ${algorithm}`);
     }
@@ -36,6 +38,19 @@ export function createKeyStore({ database, masterKey }: { database: Queryable; m
       key.catch(() => loaded.delete(wanted));
       return key;
     },
+    async keyVersion(name, version, algorithm) {
+      const [row] = await database.query<Row>(
+        "SELECT version, alg, kid, public_key, sealed FROM signing_key WHERE name = $1 AND version = $2",
+        [name, version],
+      );
+      if (row === undefined) throw new RemitError("not-found", `There is no version ${version} of the signing key "${name}"`);
+      return opened(name, algorithm, row);
+    },
+    async addVersion(transaction, name, algorithm) {
+      const version = ((await newest(transaction, name))?.version ?? 0) + 1;
+      const row = await make(transaction, masterKey, name, algorithm, version);
+      return { version, key: opened(name, algorithm, row) };
+    },
   };
 }
 
@@ -48,10 +63,8 @@ async function newest(database: Queryable, name: string): Promise<Row | null> {
 }
 
 /** Two servers may make one each; the first to commit has made the key, and both read it back. */
-async function make(database: Queryable, masterKey: MasterKey, name: string, algorithm: SigningAlgorithm): Promise<Row> {
-  const version = 1;
-  const { privateKey, publicKey } =
-    algorithm === "Ed25519" ? generateKeyPairSync("ed25519") : generateKeyPairSync("ec", { namedCurve: "P-256" });
+async function make(database: Queryable, masterKey: MasterKey, name: string, algorithm: SigningAlgorithm, version: number): Promise<Row> {
+  const { privateKey, publicKey } = generate(algorithm);
   const sealed = masterKey.seal(privateKey.export({ type: "pkcs8", format: "der" }), context(name, version));
   await database.query(
     `INSERT INTO signing_key (name, version, alg, kid, public_key, sealed) VALUES ($1, $2, $3, $4, $5, $6)
@@ -63,6 +76,11 @@ async function make(database: Queryable, masterKey: MasterKey, name: string, alg
   return row;
 }
 
+function generate(algorithm: SigningAlgorithm): { privateKey: KeyObject; publicKey: KeyObject } {
+  if (algorithm === "Ed25519") return generateKeyPairSync("ed25519");
+  return algorithm === "ML-DSA-44" ? generateKeyPairSync("ml-dsa-44") : generateKeyPairSync("ec", { namedCurve: "P-256" });
+}
+
 function context(name: string, version: number): string {
   return `signing-key ${name} ${version}`;
 }
@@ -72,6 +90,7 @@ function spki(key: KeyObject): Buffer {
 }
 
 function thumbprint(key: KeyObject): string {
+  if (key.asymmetricKeyType === "ml-dsa-44") return createHash("sha256").update(spki(key)).digest("base64url");
   const { crv = "", kty = "", x = "", y } = key.export({ format: "jwk" });
   return createHash("sha256")
     .update(canonicalJson(y === undefined ? { crv, kty, x } : { crv, kty, x, y }))

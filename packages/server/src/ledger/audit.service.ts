@@ -1,13 +1,27 @@
-import type { CheckpointView, Id, LedgerVerdict, Receipt, RecordedEvent, ShownEntry, ShownPayload, Story } from "@remit/contract";
+import type {
+  AnchorSummary,
+  CheckpointView,
+  Id,
+  LedgerVerdict,
+  Receipt,
+  RecordedEvent,
+  ShownEntry,
+  ShownPayload,
+  Story,
+} from "@remit/contract";
 import { RemitError } from "@remit/contract";
-import { equal, inclusionSpans, openNote, parseCheckpoint, spanNodes, story, verifyInclusion } from "@remit/core";
+import { equal, inclusionSpans, noteVerifier, openNote, parseCheckpoint, spanNodes, story, verifyInclusion } from "@remit/core";
+import type { NoteVerifier } from "@remit/core";
 import type { KeyStore } from "../keys/key-store.ts";
+import { noteCrypto } from "../keys/note-crypto.ts";
 import type { AuditStore, EntryFilter, EntryPage } from "./audit.store.ts";
-import { defaultOrigin, ledgerKey, sha256Tree } from "./ledger-key.ts";
+import { defaultOrigin, ledgerVerifier, sha256Tree } from "./ledger-key.ts";
+import type { LedgerKeys } from "./ledger-keys.service.ts";
+import type { Outside } from "./verify-anchors.ts";
 import type { LedgerRows } from "./ledger-rows.ts";
 import type { PayloadKeys } from "./payload-keys.ts";
 import type { Payloads } from "./payloads.ts";
-import type { TreeStore } from "./tree-store.ts";
+import type { StoredCheckpoint, TreeStore } from "./tree-store.ts";
 import { verifyLedger } from "./verify-ledger.ts";
 
 export type AuditDeps = {
@@ -17,6 +31,14 @@ export type AuditDeps = {
   payloads: Payloads;
   payloadKeys: PayloadKeys;
   keys: KeyStore;
+  /** What the ledger states of its keys; without it, the newest key of the store signs alone. */
+  ledgerKeys?: Pick<LedgerKeys, "history">;
+  /** Who keeps it elsewhere. */
+  anchors?: {
+    outside(): Promise<Outside>;
+    notes: { whole(checkpoint: StoredCheckpoint): Promise<string> };
+    view(): Promise<AnchorSummary>;
+  };
   origin?: string;
 };
 
@@ -34,6 +56,7 @@ export type Audit = {
 };
 
 const longestStory = 2_000;
+const nobody: AnchorSummary = { words: "UNANCHORED", organisations: [], quorum: 0, size: null, at: null };
 
 export function createAudit(deps: AuditDeps): Audit {
   const { store, tree, origin = defaultOrigin } = deps;
@@ -56,8 +79,17 @@ export function createAudit(deps: AuditDeps): Audit {
   }
 
   async function verify(): Promise<LedgerVerdict> {
-    const { publicKey } = await deps.keys.signingKey("ledger", "Ed25519");
-    return verifyLedger({ rows: deps.rows, payloadKeys: deps.payloadKeys, publicKey, origin });
+    const { rows, payloadKeys, ledgerKeys, anchors } = deps;
+    const trusted =
+      ledgerKeys === undefined
+        ? { publicKey: (await deps.keys.signingKey("ledger", "Ed25519")).publicKey }
+        : { keys: () => ledgerKeys.history() };
+    return verifyLedger({ rows, payloadKeys, origin, ...trusted, ...(anchors === undefined ? {} : { outside: () => anchors.outside() }) });
+  }
+
+  async function verifiers(): Promise<NoteVerifier[]> {
+    if (deps.ledgerKeys !== undefined) return (await deps.ledgerKeys.history()).known.map((key) => noteVerifier(noteCrypto, key));
+    return [ledgerVerifier((await deps.keys.signingKey("ledger", "Ed25519")).publicKey, origin)];
   }
 
   return {
@@ -81,8 +113,9 @@ export function createAudit(deps: AuditDeps): Audit {
     async checkpoint() {
       const { checkpoint } = await tree.last();
       if (checkpoint === null) return null;
-      const { size, root, note, at } = checkpoint;
-      return { size, root: Buffer.from(root).toString("base64"), note, at: at.toISOString() };
+      const { size, root, at } = checkpoint;
+      const [note, anchor] = await Promise.all([deps.anchors?.notes.whole(checkpoint) ?? checkpoint.note, deps.anchors?.view() ?? nobody]);
+      return { size, root: Buffer.from(root).toString("base64"), note, at: at.toISOString(), anchor };
     },
     async receipt(entryId) {
       const body = await store.body(entryId);
@@ -94,8 +127,7 @@ export function createAudit(deps: AuditDeps): Audit {
       }
       const spans = inclusionSpans(leaf.seq, checkpoint.size);
       const proof = await Promise.all(spans.map(async (span) => fold(await tree.nodes(spanNodes(span)))));
-      const { verifier } = await ledgerKey(deps.keys, origin);
-      const signed = parseCheckpoint(openNote(checkpoint.note, [verifier]) ?? "");
+      const signed = parseCheckpoint(openNote(checkpoint.note, await verifiers()) ?? "");
       const claim = { index: leaf.seq, size: checkpoint.size, leaf: sha256Tree.leaf(body), root: signed?.root ?? sha256Tree.empty };
       // A receipt that does not hold is worse than none.
       if (signed === null || !equal(claim.leaf, leaf.leafHash) || !verifyInclusion(sha256Tree, claim, proof)) {

@@ -1,9 +1,12 @@
 import { randomUUID } from "node:crypto";
 import { RemitError } from "@remit/contract";
-import { checkpointText, equal, merkleTree, openNote, parseCheckpoint, signNote } from "@remit/core";
-import type { MerkleTree, NoteSigner, NoteVerifier } from "@remit/core";
+import { checkpointText, equal, formatNote, merkleTree, noteVerifier, openNote, parseCheckpoint } from "@remit/core";
+import type { MerkleTree, NoteKey } from "@remit/core";
 import type { KeyStore } from "../keys/key-store.ts";
-import { defaultOrigin, ledgerKey, sha256Tree } from "./ledger-key.ts";
+import { noteCrypto } from "../keys/note-crypto.ts";
+import { signLine } from "../keys/note-signer.ts";
+import type { Signer } from "../keys/note-signer.ts";
+import { defaultOrigin, firstSigner, sha256Tree } from "./ledger-key.ts";
 import type { SequenceStore } from "./sequence-store.ts";
 import type { TreeStore } from "./tree-store.ts";
 import { createWaker } from "./waker.ts";
@@ -15,6 +18,8 @@ export type SequencerOptions = {
   origin?: string;
   /** Who holds the lease while this one does. */
   holder?: string;
+  /** All that sign each checkpoint, and every key that may have signed the last; asked at each takeover. Without it, the first key of `keys` alone. */
+  signing?: () => Promise<{ signers: readonly Signer[]; known: readonly NoteKey[] }>;
   /** Subscribes to the hint that there is something to do; without it, polling finds it. */
   onAppended?: (listener: () => void) => void;
   /** What went wrong, once each time that it begins. It goes on trying. */
@@ -39,7 +44,7 @@ export type Sequencer = {
   stop(): Promise<void>;
 };
 
-type Lead = { epoch: string; tree: MerkleTree; signer: NoteSigner; renewedAt: number };
+type Lead = { epoch: string; tree: MerkleTree; signers: readonly Signer[]; renewedAt: number };
 
 /**
  * Gives entries their order: one of the servers holds the lease, and writes leaves, tiles and a signed checkpoint in one statement
@@ -48,6 +53,7 @@ type Lead = { epoch: string; tree: MerkleTree; signer: NoteSigner; renewedAt: nu
 export function startSequencer(options: SequencerOptions): Sequencer {
   const { sequence, tree: store, keys, origin = defaultOrigin, holder = randomUUID(), onProblem = () => {} } = options;
   const { leaseMs = 5_000, mergeMs = 100, pollMs = 100, batchSize = 2_000 } = options;
+  const signing = options.signing ?? (async () => withKnown([await firstSigner(keys, origin)]));
   let lead: Lead | null = null;
   let problem: unknown = null;
   const waker = createWaker();
@@ -62,10 +68,10 @@ export function startSequencer(options: SequencerOptions): Sequencer {
   async function takeOver(): Promise<Lead | null> {
     const epoch = await sequence.takeOver(holder, leaseMs);
     if (epoch === null) return null;
-    const { signer, verifier } = await ledgerKey(keys, origin);
-    const tree = await resume(store, verifier);
+    const { signers, known } = await signing();
+    const tree = await resume(store, origin, known);
     await sequence.repair();
-    return { epoch, tree, signer, renewedAt: performance.now() };
+    return { epoch, tree, signers, renewedAt: performance.now() };
   }
 
   /** One batch. Whether there may be more. */
@@ -81,7 +87,9 @@ export function startSequencer(options: SequencerOptions): Sequencer {
     const next = current.tree.fork();
     for (const { leafHash } of entries) next.append(leafHash);
     const checkpoint = { origin, size: next.size, root: next.root() };
-    const note = signNote(checkpointText(checkpoint), current.signer);
+    const text = checkpointText(checkpoint);
+    const timestamp = Math.floor(Date.now() / 1000);
+    const note = formatNote(text, await Promise.all(current.signers.map((signer) => signLine(signer, text, timestamp))));
     const batch = { pending, start: current.tree.size, tiles: next.takeTiles(), checkpoint: { ...checkpoint, note } };
     await hold(current, sequence.write(current.epoch, leaseMs, batch));
     current.tree = next;
@@ -151,15 +159,20 @@ export function startSequencer(options: SequencerOptions): Sequencer {
 
 class Fenced extends Error {}
 
+function withKnown(signers: readonly Signer[]): { signers: readonly Signer[]; known: readonly NoteKey[] } {
+  return { signers, known: signers.map(({ key }) => key) };
+}
+
 /** The tree as it is stored, if it is what was signed last. Otherwise somebody changed it, and to sign on would hide that. */
-async function resume(store: TreeStore, verifier: NoteVerifier): Promise<MerkleTree> {
+async function resume(store: TreeStore, origin: string, known: readonly NoteKey[]): Promise<MerkleTree> {
   const { checkpoint, leaves } = await store.last();
   const size = checkpoint?.size ?? 0;
   if (leaves !== size) throw mismatch(`its last checkpoint signs ${size} entries, and ${leaves} are sequenced`);
   if (checkpoint === null) return merkleTree(sha256Tree);
-  const signed = parseCheckpoint(openNote(checkpoint.note, [verifier]) ?? "");
-  if (signed === null) throw mismatch(`its checkpoint at ${size} is not signed by this ledger's key under the name ${verifier.name}`);
-  if (signed.origin !== verifier.name || signed.size !== size) throw mismatch(`its checkpoint at ${size} signs something else`);
+  const verifiers = known.map((key) => noteVerifier(noteCrypto, key));
+  const signed = parseCheckpoint(openNote(checkpoint.note, verifiers) ?? "");
+  if (signed === null) throw mismatch(`its checkpoint at ${size} is not signed by this ledger's key under the name ${origin}`);
+  if (signed.origin !== origin || signed.size !== size) throw mismatch(`its checkpoint at ${size} signs something else`);
   const tree = merkleTree(sha256Tree, await store.edge(size));
   if (tree.size !== size || !equal(tree.root(), signed.root)) throw mismatch(`its rows do not give the root that was signed at ${size}`);
   return tree;

@@ -1,12 +1,27 @@
 import { createPublicKey } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import type { LedgerProblem, LedgerVerdict } from "@remit/contract";
-import { checkpointText, equal, hashLength, merkleTree, openNote, parseCheckpoint, splitHashes } from "@remit/core";
-import type { MerkleTree, NoteVerifier } from "@remit/core";
+import {
+  anchoringWords,
+  checkpointText,
+  equal,
+  hashLength,
+  merkleTree,
+  noteKey,
+  noteVerifier,
+  parseCheckpoint,
+  readNote,
+  splitHashes,
+  whyNotSigned,
+} from "@remit/core";
+import type { LedgerKeyChange, MerkleTree, NoteKey, NoteVerifier } from "@remit/core";
+import { noteCrypto, rawPublicKey, sha256 } from "../keys/note-crypto.ts";
+import { checkAnchors, nobodyOutside } from "./verify-anchors.ts";
+import type { Outside } from "./verify-anchors.ts";
 import { checkEntries } from "./verify-entries.ts";
 import type { CheckedLeaf, PayloadCounts } from "./verify-entries.ts";
 import { checkTiles } from "./verify-tiles.ts";
-import { defaultOrigin, ledgerVerifier, sha256Tree } from "./ledger-key.ts";
+import { defaultOrigin, sha256Tree } from "./ledger-key.ts";
 import type { CheckpointRow, LedgerRows } from "./ledger-rows.ts";
 import type { PayloadKeys } from "./payload-keys.ts";
 
@@ -14,6 +29,10 @@ export type VerifyOptions = {
   rows: LedgerRows;
   /** The key that checkpoints must be signed with. Without it, the one that the database names: whoever can change rows can change that as well. */
   publicKey?: KeyObject;
+  /** What the ledger states of its keys. With it, a checkpoint must bear the signatures that were due at its size. */
+  keys?: () => Promise<LedgerKeyHistory>;
+  /** What is kept of it elsewhere. */
+  outside?: () => Promise<Outside>;
   origin?: string;
   /** With it, payloads are opened and compared with their commitments; without, only their ciphertexts are. */
   payloadKeys?: Pick<PayloadKeys, "forOpening">;
@@ -24,6 +43,9 @@ export type VerifyOptions = {
   pageSize?: number;
   signal?: AbortSignal;
 };
+
+/** `forged`: entries that are said to have changed the keys, by rows that the master key does not bind. */
+export type LedgerKeyHistory = { known: readonly NoteKey[]; changes: readonly LedgerKeyChange[]; forged: readonly string[] };
 
 /** Notes what is wrong. The first at each place is kept: what follows from it would only hide it. */
 export type Report = (seq: number | null, entryId: string | null, what: string) => void;
@@ -37,9 +59,14 @@ const listed = 100;
 export async function verifyLedger(options: VerifyOptions): Promise<LedgerVerdict> {
   const { rows, origin = defaultOrigin, now = () => new Date(), graceMs = 60_000, pageSize = 1_000 } = options;
   const problems = collectProblems();
-  const keys = options.publicKey === undefined ? await publicKeys(rows) : [options.publicKey];
-  const verifiers = keys.map((key) => ledgerVerifier(key, origin));
+  // In this order: what is newer than the last of these is not asked for by the one before it.
+  const outside = (await options.outside?.()) ?? nobodyOutside;
   const extent = await rows.extent();
+  const keys = await keysOf(options, origin);
+  for (const id of keys.forged)
+    problems.report(null, id, `The keys that ${id} is said to have stated are not bound to the master key: they were put in`);
+  const verifiers = keys.known.map((key) => noteVerifier(noteCrypto, key));
+  const anchors = checkAnchors(outside, { keys: keys.known, latest: Math.floor(now().getTime() / 1000) + 300, report: problems.report });
   const payloads: PayloadCounts = { sealed: 0, opened: 0, erased: 0 };
   const leaves = checkEntries({ ...options, end: extent.size, pageSize, report: problems.report, payloads });
   const walk: Walk = { tree: merkleTree(sha256Tree), isRooted: true };
@@ -52,7 +79,8 @@ export async function verifyLedger(options: VerifyOptions): Promise<LedgerVerdic
     for (const checkpoint of page) {
       if (checkpoint.size > extent.size) break;
       options.signal?.throwIfAborted();
-      await checkCheckpoint(checkpoint, { walk, leaves, verifiers, origin, report: problems.report });
+      const isConfirmed = await checkCheckpoint(checkpoint, { walk, leaves, verifiers, keys, origin, report: problems.report });
+      anchors.reached(checkpoint.size, walk.tree.root(), checkpoint.note, isConfirmed);
       await checkTiles(rows, walk.tree.takeTiles(), problems.report);
       last = checkpoint;
       checkpoints += 1;
@@ -79,6 +107,7 @@ export async function verifyLedger(options: VerifyOptions): Promise<LedgerVerdic
   for (const { entryId, name } of await rows.strayPayloads(listed)) {
     problems.report(null, entryId, `Payload "${name}" belongs to no entry: ${entryId} was removed`);
   }
+  const anchoring = anchors.done(extent.size);
   const found = problems.sorted();
   return {
     ok: found.length === 0,
@@ -91,8 +120,21 @@ export async function verifyLedger(options: VerifyOptions): Promise<LedgerVerdic
     problemCount: problems.count(),
     payloads,
     pending: extent.pending,
-    anchoring: "UNANCHORED",
+    anchoring: anchoring.status,
+    anchor: {
+      words: anchoringWords(anchoring),
+      organisations: anchoring.organisations,
+      quorum: anchoring.quorum,
+      size: anchoring.size,
+      at: anchoring.at === null ? null : new Date(anchoring.at * 1000).toISOString(),
+    },
   };
+}
+
+async function keysOf(options: VerifyOptions, origin: string): Promise<LedgerKeyHistory> {
+  if (options.keys !== undefined) return options.keys();
+  const keys = options.publicKey === undefined ? await publicKeys(options.rows) : [options.publicKey];
+  return { known: keys.map((key) => noteKey(sha256, origin, "ed25519", rawPublicKey(key))), changes: [], forged: [] };
 }
 
 type Walk = {
@@ -103,15 +145,16 @@ type Walk = {
 
 type Leaves = { take(from: number, to: number): Promise<(CheckedLeaf | null)[]> };
 
-/** Whether one checkpoint signs the leaves that are stored up to it. */
-async function checkCheckpoint(
-  checkpoint: CheckpointRow,
-  { walk, leaves, verifiers, origin, report }: { walk: Walk; leaves: Leaves; verifiers: NoteVerifier[]; origin: string; report: Report },
-): Promise<void> {
+type Context = { walk: Walk; leaves: Leaves; verifiers: SigningVerifier[]; keys: LedgerKeyHistory; origin: string; report: Report };
+type SigningVerifier = NoteVerifier & { key: NoteKey };
+
+/** Whether one checkpoint signs the leaves that are stored up to it. True when it does. */
+async function checkCheckpoint(checkpoint: CheckpointRow, context: Context): Promise<boolean> {
+  const { walk, leaves, report } = context;
   const { size } = checkpoint;
   const start = walk.tree.size;
   const stored = await leaves.take(start, size);
-  const signed = signedRoot(checkpoint, verifiers, origin, report);
+  const signed = signedRoot(checkpoint, context);
   const copy = splitHashes(checkpoint.leaves);
   const isWholeCopy = checkpoint.leaves.length === (size - start) * hashLength;
   if (!isWholeCopy) {
@@ -136,7 +179,7 @@ async function checkCheckpoint(
     explained = true;
     report(start + index, leaf?.entryId ?? null, what);
   });
-  if (confirmed !== undefined || signed === null || !walk.isRooted) return;
+  if (confirmed !== undefined || signed === null || !walk.isRooted) return confirmed !== undefined;
   walk.isRooted = false;
   if (!explained) {
     report(
@@ -145,6 +188,7 @@ async function checkCheckpoint(
       `The root that was signed at ${size} is not that of the rows: entries ${start} to ${size - 1} were rewritten together`,
     );
   }
+  return false;
 }
 
 /** What is wrong with a leaf, given what was signed; null when nothing is. */
@@ -175,13 +219,20 @@ function grown(tree: MerkleTree, hashes: readonly Uint8Array[]): MerkleTree {
 }
 
 /** The root that this checkpoint really signs; null when it signs none. */
-function signedRoot(row: CheckpointRow, verifiers: readonly NoteVerifier[], origin: string, report: Report): Uint8Array | null {
+function signedRoot(row: CheckpointRow, { verifiers, keys, origin, report }: Context): Uint8Array | null {
   const at = row.size - 1;
-  const text = openNote(row.note, verifiers);
-  if (text === null) {
+  const reading = readNote(row.note, verifiers);
+  if (reading.type !== "signed") {
     report(at, null, `The checkpoint at ${row.size} is not signed by the ledger's key: it was changed`);
     return null;
   }
+  const { text } = reading;
+  const why = whyNotSigned(
+    keys.changes,
+    row.size,
+    reading.signed.map(({ verifier }) => verifier.key),
+  );
+  if (why !== null) report(at, null, `The checkpoint at ${row.size} is not signed as it was to be: ${why}`);
   const signed = parseCheckpoint(text);
   if (signed === null || checkpointText(signed) !== text || signed.origin !== origin || signed.size !== row.size) {
     report(at, null, `The checkpoint stored for ${row.size} entries signs something else: ${JSON.stringify(text)}`);
