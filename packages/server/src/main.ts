@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { qualifiedToolName, RemitError } from "@remit/contract";
-import { currentBuckets } from "@remit/core";
+import { currentBuckets, formatNoteKey } from "@remit/core";
 import { startActionExecutor } from "./action/action-executor.ts";
 import type { ActionDeps } from "./action/action-deps.ts";
 import type { ActionJournal } from "./action/action.journal.ts";
@@ -544,7 +544,19 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       notes: anchors.notes,
     });
     registerTlogRoutes(app, { tlog });
-    const exports = createExports({ store: createExportStore(database), rows, tree, payloadKeys, keys, ledger, origin, now, newId });
+    const exports = createExports({
+      store: createExportStore(database),
+      rows,
+      tree,
+      payloadKeys,
+      keys,
+      ledger,
+      knownKeys: async () => (await ledgerKeys.history()).known.map(formatNoteKey),
+      wholeNote: (one) => anchors.notes.whole(one),
+      origin,
+      now,
+      newId,
+    });
     registerExportRoutes(app, { exports });
     const reports = createAuditReports({
       store: createAuditStore(database),

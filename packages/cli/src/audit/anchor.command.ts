@@ -38,15 +38,16 @@ async function showCheckpoint(frame: Frame): Promise<void> {
   frame.terminal.say(anchorWords(checkpoint.anchor));
 }
 
-function anchorLines(view: AnchorsView, { style }: Terminal): string[] {
-  const state = ({ problem }: { problem: string | null }): string => (problem === null ? "" : `  ${style("red", safeLine(problem))}`);
+function anchorLines(view: AnchorsView, terminal: Terminal): string[] {
+  const state = ({ problem }: { problem: string | null }): string =>
+    problem === null ? "" : `  ${terminal.style("red", safeLine(problem))}`;
   const seen = (size: number | null, at: string | null): string => (size === null ? "nothing yet" : `${size} entries, ${at ?? "?"}`);
   return [
     ...view.splitViews.flatMap(({ seenAt, what, at }) => [
-      `${style("red", "SPLIT VIEW")} at ${safeLine(seenAt)}, found ${at}: ${safeLine(what)}`,
+      `${terminal.style("red", "SPLIT VIEW")} at ${safeLine(seenAt)}, found ${at}: ${safeLine(what)}`,
       "  Both signed notes prove it to anybody: remit audit anchors --json",
     ]),
-    style(view.status === "WITNESSED" && view.splitViews.length === 0 ? "green" : "yellow", anchorWords(view)),
+    terminal.style(view.status === "WITNESSED" && view.splitViews.length === 0 ? "green" : "yellow", anchorWords(view)),
     ...(view.behind === 0 || view.status === "UNANCHORED" ? [] : [`  ${view.behind} entries have come since`]),
     ...view.witnesses.map(
       (one) => `  witness  ${safeLine(one.name)} of ${safeLine(one.organisation)}: ${seen(one.size, one.at)}${state(one)}`,

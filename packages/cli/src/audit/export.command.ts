@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { ledgerKeysSchema, payloadForms, RemitError } from "@remit/contract";
+import { ledgerKeysViewSchema, payloadForms, RemitError } from "@remit/contract";
 import { Option } from "commander";
 import type { Command } from "commander";
 import { example } from "../frame/command.ts";
@@ -40,8 +40,8 @@ export function defineKeys(command: Command, run: Run): void {
 
 async function showKeys(frame: Frame): Promise<void> {
   const client = await frame.client();
-  const answer = await client.send({ path: "/v1/audit/keys", response: ledgerKeysSchema });
-  frame.terminal.answer(answer, () => answer.keys);
+  const answer = await client.send({ path: "/v1/audit/keys", response: ledgerKeysViewSchema });
+  frame.terminal.answer(answer, () => answer.keys.map(({ vkey }) => vkey));
 }
 
 async function exportBundle(frame: Frame, { from, to, output, payloads, since }: ExportOptions): Promise<void> {

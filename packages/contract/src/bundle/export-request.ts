@@ -17,6 +17,3 @@ export const exportRequestSchema = z.strictObject({
   since: z.string().min(1).max(100_000).optional(),
 });
 export type ExportRequest = z.infer<typeof exportRequestSchema>;
-
-/** The keys that sign the ledger: C2SP verifier key strings. */
-export const ledgerKeysSchema = z.object({ keys: z.array(z.string()) });

@@ -1,5 +1,5 @@
 import { Readable } from "node:stream";
-import { exportRequestSchema, ledgerKeysSchema } from "@remit/contract";
+import { exportRequestSchema } from "@remit/contract";
 import type { ExportRequest, Role } from "@remit/contract";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { requireActor } from "../http/doorkeeper.ts";
@@ -22,13 +22,4 @@ export function registerExportRoutes(app: App, { exports }: { exports: Exports }
     send(request, reply, request.query),
   );
   app.post("/v1/audit/export", { schema: { summary, body: exportRequestSchema } }, (request, reply) => send(request, reply, request.body));
-
-  app.get(
-    "/v1/audit/keys",
-    { schema: { summary: "The keys that sign the ledger, as verifiers take them", response: { 200: ledgerKeysSchema } } },
-    async (request) => {
-      await requireActor(request, { role: ["auditor", "operator"] });
-      return { keys: await exports.keys() };
-    },
-  );
 }

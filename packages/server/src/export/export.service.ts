@@ -19,6 +19,10 @@ export type ExportDeps = {
   payloadKeys: Pick<PayloadKeys, "forOpening">;
   keys: KeyStore;
   ledger: Pick<Ledger, "record">;
+  /** Every key that has ever signed the ledger, as verifier key strings; without it, those that are stored. */
+  knownKeys?: () => Promise<string[]>;
+  /** A checkpoint's note with the cosignatures of its witnesses. */
+  wholeNote?: (checkpoint: { size: number; note: string }) => Promise<string>;
   origin?: string;
   now: () => Date;
   newId: (kind: "entry") => Id<"entry">;
@@ -28,8 +32,6 @@ export type ExportDeps = {
 export type ExportedBundle = { name: string; pieces: AsyncIterable<Uint8Array> };
 
 export type Exports = {
-  /** The keys that sign this ledger's checkpoints, as verifier key strings: what a verifier has to be given. */
-  keys(): Promise<string[]>;
   /**
    * A contiguous range of the ledger as a bundle. That it was given out, and to whom, is in the ledger before the first byte is.
    * @throws RemitError `not-found` where the range is empty; `invalid-request`; `conflict`; `ledger-unavailable`
@@ -75,10 +77,9 @@ export function createExports(deps: ExportDeps): Exports {
     return { checkpoint: note, consistency: await consistencyProof(tree, kept.size, size) };
   }
 
-  const keys = async () => verifierKeys(await rows.publicKeys(), origin);
+  const keys = deps.knownKeys ?? (async () => verifierKeys(await rows.publicKeys(), origin));
 
   return {
-    keys,
     async open(request, actor) {
       const { checkpoint } = await tree.last();
       if (checkpoint === null) throw new RemitError("not-found", "The ledger is empty: nothing has been signed yet");
@@ -120,7 +121,11 @@ export function createExports(deps: ExportDeps): Exports {
         since,
       } as const;
       const pages = bundlePages({ rows, payloadKeys: deps.payloadKeys, form: request.payloads, first, last });
-      const plan = { manifest, checkpoints: checkpoints.map(({ note }) => note), keys: await keys() };
+      const plan = {
+        manifest,
+        checkpoints: await Promise.all(checkpoints.map((one) => deps.wholeNote?.(one) ?? one.note)),
+        keys: await keys(),
+      };
       return { name: `remit-bundle-${first}-${last}.tar`, pieces: writeBundle(plan, pages, signer) };
     },
   };

@@ -156,15 +156,6 @@ test("[AUD-13] the table for people runs nothing in a spreadsheet, and breaks no
   for (const cell of lines.flatMap((line) => line.split(","))) expect(cell).not.toMatch(/^"?[=+\-@|]/);
 });
 
-test("the keys that verify it are told to those who look into the ledger", async () => {
-  await using test = await openTestLedger();
-  await fill(test, [1]);
-  const ask = await openFace(test);
-  const { text } = await ask("GET", "/v1/audit/keys", undefined, "olga");
-  expect(JSON.parse(text)).toEqual({ keys: [expect.stringMatching(/^remit\.local\/ledger\+[0-9a-f]{8}\+A[A-Za-z0-9+/=]+$/)] });
-  expect((await ask("GET", "/v1/audit/keys", undefined, "vera")).status).toBe(403);
-});
-
 test("an entry that cannot be recorded keeps the bundle in: nobody takes it along unseen", async () => {
   await using test = await openTestLedger();
   await fill(test, [3], () => testEntry());

@@ -36,7 +36,7 @@ export type AuditDeps = {
   /** Who keeps it elsewhere. */
   anchors?: {
     outside(): Promise<Outside>;
-    notes: { whole(checkpoint: StoredCheckpoint): Promise<string> };
+    notes: { whole(checkpoint: Pick<StoredCheckpoint, "size" | "note">): Promise<string> };
     view(): Promise<AnchorSummary>;
   };
   origin?: string;

@@ -21,7 +21,7 @@ import { createTreeProofs } from "./tree-proofs.ts";
 /** The notes of checkpoints as they are given out. */
 export type CheckpointNotes = {
   /** The note of a checkpoint with every cosignature that there is of it. */
-  whole(checkpoint: StoredCheckpoint): Promise<string>;
+  whole(checkpoint: Pick<StoredCheckpoint, "size" | "note">): Promise<string>;
   /** The newest checkpoint that enough organisations have witnessed; null while there is none. */
   witnessed(): Promise<StoredCheckpoint | null>;
 };
