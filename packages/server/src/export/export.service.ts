@@ -123,7 +123,7 @@ export function createExports(deps: ExportDeps): Exports {
       const pages = bundlePages({ rows, payloadKeys: deps.payloadKeys, form: request.payloads, first, last });
       const plan = {
         manifest,
-        checkpoints: await Promise.all(checkpoints.map((one) => deps.wholeNote?.(one) ?? one.note)),
+        checkpoints: await Promise.all(checkpoints.map(async (one) => deps.wholeNote?.(one) ?? one.note)),
         keys: await keys(),
       };
       return { name: `remit-bundle-${first}-${last}.tar`, pieces: writeBundle(plan, pages, signer) };
