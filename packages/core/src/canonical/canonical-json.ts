@@ -72,10 +72,10 @@ function writeObject(value: object, depth: number): string {
   // Dates, maps and class instances would all become {} and share a digest.
   if (prototype !== Object.prototype && prototype !== null) throw new Refusal("an object that is not plain JSON");
   let text = "{";
-  for (const key of Object.keys(value).sort(byCodeUnit)) {
-    if (!key.isWellFormed()) throw new Refusal("a member name with a lone surrogate");
+  // Without a comparison of its own, `sort` goes by UTF-16 code unit.
+  for (const key of Object.keys(value).sort()) {
     if (text.length > 1) text += ",";
-    text += `${JSON.stringify(key)}:${writeChild((value as Record<string, unknown>)[key], key, depth)}`;
+    text += `${writeName(key)}:${writeChild((value as Record<string, unknown>)[key], key, depth)}`;
   }
   return `${text}}`;
 }
@@ -89,6 +89,15 @@ function writeChild(child: unknown, key: string, depth: number): string {
   }
 }
 
-function byCodeUnit(left: string, right: string): number {
-  return left < right ? -1 : left > right ? 1 : 0;
+/** Names as they are written. The same few come again and again; those of strangers do not push them out. */
+const writtenNames = new Map<string, string>();
+const maxWrittenNames = 2_000;
+
+function writeName(name: string): string {
+  const known = writtenNames.get(name);
+  if (known !== undefined) return known;
+  if (!name.isWellFormed()) throw new Refusal("a member name with a lone surrogate");
+  const written = JSON.stringify(name);
+  if (writtenNames.size < maxWrittenNames && written.length <= 64) writtenNames.set(name, written);
+  return written;
 }

@@ -38,7 +38,15 @@ function isOwnOrigin(origin: string, host: string | undefined, own: OwnOrigins):
   return url !== null && (url.protocol === "http:" || url.protocol === "https:") && url.host === host?.toLowerCase();
 }
 
+/** Requests come to one name, mostly: it need not be taken apart for each. */
+let lastRead: { host: string | undefined; hostname: string | null } = { host: undefined, hostname: null };
+
 function hostnameOf(host: string | undefined): string | null {
+  if (host !== lastRead.host) lastRead = { host, hostname: readHostname(host) };
+  return lastRead.hostname;
+}
+
+function readHostname(host: string | undefined): string | null {
   if (host === undefined || !/^[A-Za-z0-9.[\]:-]+$/.test(host)) return null;
   return URL.parse(`http://${host}`)?.hostname ?? null;
 }

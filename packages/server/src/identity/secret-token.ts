@@ -1,4 +1,4 @@
-import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
+import { createHmac, hash, randomBytes, timingSafeEqual } from "node:crypto";
 
 /** What begins a secret of ours, so that scanners of repositories and logs can find one that leaked. */
 const prefixes = { agent: "remit_secret_", link: "remit_link_", session: "remit_session_", machine: "remit_machine_" } as const;
@@ -10,7 +10,7 @@ export function newSecret(kind: keyof typeof prefixes): string {
 
 /** How a secret is stored and looked up. */
 export function hashOf(secret: string): Buffer {
-  return createHash("sha256").update(secret, "utf8").digest();
+  return hash("sha256", secret, "buffer");
 }
 
 /** Compares two secrets in a time that says nothing about either. */

@@ -7,8 +7,8 @@ const blockLength = 64;
  * which costs four times as much as the two hashes that it then computes.
  */
 export function saltedCommitment(salt: Uint8Array, payload: Uint8Array): string {
-  const inner = Buffer.alloc(blockLength + payload.length, 0x36);
-  const outer = Buffer.alloc(blockLength + 32, 0x5c);
+  const inner = Buffer.allocUnsafe(blockLength + payload.length).fill(0x36, salt.length, blockLength);
+  const outer = Buffer.allocUnsafe(blockLength + 32).fill(0x5c, salt.length, blockLength);
   for (const [index, byte] of salt.entries()) {
     inner[index] = byte ^ 0x36;
     outer[index] = byte ^ 0x5c;

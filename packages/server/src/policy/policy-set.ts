@@ -68,7 +68,7 @@ export function createPolicySet(deps: {
   /** Told once, where the two differ: from then on Cedar alone answers for this set. */
   onDifference?: ((difference: PolicyDifference) => void) | undefined;
 }): PolicySet {
-  const { compiled, vocabulary, evaluator, checkEvery = 64, onDifference } = deps;
+  const { compiled, vocabulary, evaluator, checkEvery = 256, onDifference } = deps;
   let isDirectTrusted = true;
   const slices = createBoundedCache<Slice>(maxSlices);
   // What Cedar said of a question. Exact, because the key is the whole question: the slice, and everything of the context that its policies read.
