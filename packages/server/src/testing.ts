@@ -2,6 +2,7 @@
 export { openDatabase } from "./database/database.postgres.ts";
 export { startEmbeddedPostgres } from "./database/embedded-postgres.ts";
 export { migrationsFolder } from "./database/migrate.ts";
+export { setup as startTestCluster } from "./database/test-cluster.ts";
 export { openTestDatabase } from "./database/testing.ts";
 export { parseFiles } from "./registry/parse-files.ts";
 export { createCedarEngine } from "./policy/cedar-engine.ts";
@@ -14,3 +15,5 @@ export { exportTo, startExports } from "./export/export.testing.ts";
 export { writeBundle } from "./export/bundle-writer.ts";
 export type { BundleEntry } from "./export/bundle-pages.ts";
 export { metricsTable } from "./telemetry/metrics-page.ts";
+export { seeded, tamperEdits } from "./export/tamper-edits.testing.ts";
+export { ledgerKeysOf, openTamperRoom } from "./export/tampered-ledger.testing.ts";
