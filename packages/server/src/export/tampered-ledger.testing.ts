@@ -4,6 +4,7 @@ import { openDatabase } from "../database/database.postgres.ts";
 import type { Database, Queryable } from "../database/database.ts";
 import type { TestDatabase } from "../database/testing.ts";
 import { newId } from "../id/new-id.ts";
+import { defaultOrigin, verifierKeys } from "../ledger/ledger-key.ts";
 import { createLedgerRows } from "../ledger/ledger-rows.postgres.ts";
 import { fill, openTestLedger, testId, testMasterKey } from "../ledger/ledger.testing.ts";
 import type { LedgerParts } from "../ledger/ledger.testing.ts";
@@ -12,7 +13,7 @@ import { createTreeStore } from "../ledger/tree-store.postgres.ts";
 import { verifyLedger } from "../ledger/verify-ledger.ts";
 import { createExportStore } from "./export.postgres.ts";
 import { createExports } from "./export.service.ts";
-import { exportTo, startExports } from "./export.testing.ts";
+import { exportTo } from "./export.testing.ts";
 
 /** How many entries each checkpoint signs that the one before does not: a full tile and a tail. */
 export const tamperBatches = [1, 99, 100, 40, 40, 20];
@@ -99,6 +100,6 @@ function refusal(error: unknown): null {
 }
 
 /** The keys that verify it, as verifiers take them. */
-export function ledgerKeysOf(ledger: LedgerParts & { database: Database }): Promise<string[]> {
-  return startExports(ledger).keys();
+export async function ledgerKeysOf(ledger: { database: Database }): Promise<string[]> {
+  return verifierKeys(await createLedgerRows(ledger.database).publicKeys(), defaultOrigin);
 }
