@@ -39,6 +39,7 @@ import { startDatabase } from "./database/start-database.ts";
 import { createAnchorStore } from "./anchor/anchor.postgres.ts";
 import { registerAnchorRoutes } from "./anchor/anchors.routes.ts";
 import { startAnchors } from "./anchor/anchors.service.ts";
+import { readSinks } from "./anchor/read-sinks.ts";
 import { createWitnessClient } from "./anchor/witness-client.ts";
 import { readWitnessPolicy, recordWitnessPolicy } from "./anchor/witness-policy-file.ts";
 import { createApprovalAnswers } from "./gateway/approval-answer.ts";
@@ -302,6 +303,7 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       ledgerKeys,
       client: createWitnessClient({ outbound, now }),
       policy: witnessPolicy,
+      sinks: readSinks(environment),
       origin,
       now,
       newId,
