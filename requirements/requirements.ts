@@ -423,6 +423,13 @@ export const requirements: readonly Requirement[] = [
     level: "N",
   },
   {
+    id: "AUD-16",
+    capability: "Scalable project audits",
+    promise:
+      "remit audit sweep looks at every asset in force with every check that is for its kind, says what to do about each finding, and exits 1 where one should not wait.",
+    level: "N",
+  },
+  {
     id: "OBS-01",
     capability: "End-to-end tracing",
     promise: "An action, its decision, the wait for a person and what follows are one trace.",
@@ -463,6 +470,13 @@ export const requirements: readonly Requirement[] = [
     id: "SAF-02",
     capability: "Safe-mode fallback",
     promise: "In safe mode only what reads goes through.",
+    level: "N",
+  },
+  {
+    id: "SAF-03",
+    capability: "Kill-switch evidence",
+    promise:
+      "remit audit halts tells every halt and safe mode, in earnest or in a drill, from its command to its end: who, why, how long, what was stopped, and who released it.",
     level: "N",
   },
   {

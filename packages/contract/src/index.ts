@@ -17,6 +17,7 @@ export * from "./identity/login.ts";
 export * from "./json/json.ts";
 export * from "./audit/reports.ts";
 export * from "./ledger/anchors.ts";
+export * from "./audit/sweep.ts";
 export * from "./ledger/entry.ts";
 export * from "./ledger/event.ts";
 export * from "./ledger/ledger-keys.ts";

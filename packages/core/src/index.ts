@@ -32,6 +32,7 @@ export * from "./ledger/witness-policy.ts";
 export * from "./action/action-digest.ts";
 export * from "./audit/exceptions.ts";
 export * from "./audit/find-record.ts";
+export * from "./audit/sweep.ts";
 export * from "./audit/token-counts.ts";
 export * from "./approval/approval.ts";
 export * from "./approval/approval-request.ts";

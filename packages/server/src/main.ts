@@ -565,6 +565,10 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       reports: createAuditReportsStore(database),
       payloads: ledger,
       history: createRegistryHistory(database),
+      registry,
+      secrets: identity.secrets,
+      upstreams,
+      now,
     });
     registerAuditReportRoutes(app, { reports });
 

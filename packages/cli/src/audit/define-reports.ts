@@ -1,4 +1,12 @@
-import { accessPageSchema, approvalTrailSchema, exceptionReportSchema, permissionChangeSchema, tokenReportSchema } from "@remit/contract";
+import {
+  accessPageSchema,
+  approvalTrailSchema,
+  exceptionReportSchema,
+  haltRecordSchema,
+  permissionChangeSchema,
+  sweepReportSchema,
+  tokenReportSchema,
+} from "@remit/contract";
 import type { Command } from "commander";
 import { z } from "zod";
 import { query } from "../client/http-client.ts";
@@ -6,7 +14,15 @@ import { pageSchema, sayMore, withPages } from "../client/page.ts";
 import type { PageOptions } from "../client/page.ts";
 import { example } from "../frame/command.ts";
 import type { Run } from "../frame/command.ts";
-import { accessWords, approvalTrailWords, exceptionWords, permissionWords, tokenWords } from "./report-words.ts";
+import {
+  accessWords,
+  approvalTrailWords,
+  exceptionWords,
+  haltRecordWords,
+  permissionWords,
+  sweepWords,
+  tokenWords,
+} from "./report-words.ts";
 
 type RangeOptions = { since?: string; until?: string };
 type AccessOptions = PageOptions &
@@ -107,6 +123,36 @@ export function defineReports(command: Command, run: Run): void {
       }),
     );
   example(permissions, "remit audit permissions --since 2026-11-01T00:00:00Z", "remit audit permissions --limit 5 --json");
+
+  const halts = withRange(withPages(command.command("halts").description("halts and safe modes from their command to their end"))).action(
+    (options: PageOptions & RangeOptions) =>
+      run(async (frame) => {
+        const client = await frame.client();
+        const page = await client.send({
+          path: `/v1/audit/halts${query(options)}`,
+          response: pageSchema(haltRecordSchema),
+          timeoutMs: longMs,
+        });
+        frame.terminal.answer(page, () =>
+          page.items.length === 0 ? ["Nothing was halted."] : haltRecordWords(page.items, frame.terminal.columns),
+        );
+        sayMore(frame, page.next);
+      }),
+  );
+  example(halts, "remit audit halts", "remit audit halts --since 2026-11-01T00:00:00Z --json");
+
+  const swept = command
+    .command("sweep")
+    .description("look at every asset with every check; exits 1 where something should not wait")
+    .action(() =>
+      run(async (frame) => {
+        const client = await frame.client();
+        const report = await client.send({ path: "/v1/audit/sweep", response: sweepReportSchema, timeoutMs: longMs });
+        frame.terminal.answer(report, () => sweepWords(report, frame.terminal.columns));
+        return report.ok ? 0 : 1;
+      }),
+    );
+  example(swept, "remit audit sweep", "remit audit sweep --json");
 
   const tokens = withRange(command.command("tokens").description("how long tokens lived, and how secrets were rotated")).action(
     (options: RangeOptions) =>

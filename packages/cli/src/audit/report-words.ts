@@ -1,4 +1,13 @@
-import type { Access, ApprovalTrail, ExceptionReport, PermissionChange, Population, TokenReport } from "@remit/contract";
+import type {
+  Access,
+  ApprovalTrail,
+  ExceptionReport,
+  HaltRecord,
+  PermissionChange,
+  Population,
+  SweepReport,
+  TokenReport,
+} from "@remit/contract";
 import { safeJson, safeLine } from "../terminal/safe-text.ts";
 import { table } from "../terminal/table.ts";
 
@@ -78,6 +87,55 @@ export function permissionWords(items: readonly PermissionChange[]): string[] {
       ? ["  no permission changed"]
       : changes.map(({ effect, summary }) => safeLine(`  ${effect.padEnd(7)}  ${summary}`))),
   ]);
+}
+
+export function haltRecordWords(items: readonly HaltRecord[], columns: number): string[] {
+  return table(
+    items,
+    [
+      { title: "ENGAGED", value: ({ engagedAt }) => engagedAt },
+      { title: "BY", value: ({ engagedBy }) => engagedBy },
+      { title: "WHAT", value: ({ mode, scope }) => `${mode} of ${scope}` },
+      { title: "LASTED", value: ({ lastedSeconds }) => (lastedSeconds === null ? "in force" : seconds(lastedSeconds)), align: "right" },
+      {
+        title: "RELEASED BY",
+        value: ({ releaseRequestedBy, releasedBy }) => [releaseRequestedBy, releasedBy].filter(Boolean).join(" and "),
+      },
+      { title: "STOPPED", value: ({ stopped }) => String(stopped), align: "right" },
+      { title: "DENIED", value: ({ denied }) => String(denied), align: "right" },
+      { title: "BEGAN", value: ({ began }) => String(began), align: "right" },
+      { title: "WHY", value: ({ reason }) => reason, cut: true },
+    ],
+    columns,
+  );
+}
+
+export function sweepWords({ assets, checks, findings, ok }: SweepReport, columns: number): string[] {
+  const looked = Object.entries(assets)
+    .filter(([, count]) => count > 0)
+    .map(([kind, count]) => `${count} ${kind}`);
+  return [
+    `${checks} checks of ${looked.join(", ")}.`,
+    findings.length === 0
+      ? "Nothing to remark."
+      : `${findings.length} remarks; ${ok ? "none of them is urgent." : "some should not wait."}`,
+    ...(findings.length === 0
+      ? []
+      : [
+          "",
+          ...table(
+            findings,
+            [
+              { title: "LEVEL", value: ({ level }) => level },
+              { title: "CHECK", value: ({ check }) => check },
+              { title: "ASSET", value: ({ kind, name }) => `${kind} ${name}` },
+              { title: "WHAT", value: ({ what }) => what },
+              { title: "TO DO", value: ({ todo }) => todo },
+            ],
+            columns,
+          ),
+        ]),
+  ];
 }
 
 export function tokenWords({ population, tokens, secrets, stored, leases }: TokenReport, columns: number): string[] {

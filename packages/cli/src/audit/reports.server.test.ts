@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { serveAgent } from "../agent/served-agent.testing.ts";
 
-test("[AUD-03][AUD-09][AUD-10][OBS-03] an auditor's questions are answered in words and as data", async () => {
+test("[AUD-03][AUD-09][AUD-10][AUD-16][OBS-03] an auditor's questions are answered in words and as data", async () => {
   const served = await serveAgent("clerk", {
     "agents/clerk.yaml": `kind: agent
 name: clerk
@@ -35,6 +35,10 @@ constraints: {}
     expect((await ask("permissions", "--until", "2020-01-01T00:00:00Z")).out).toContain("Nothing was applied in this range.");
     expect((await ask("exceptions", "--json")).data).toMatchObject({ population: { first: 0 }, truncated: false });
     expect((await ask("tokens", "--json")).data).toMatchObject({ tokens: { limitSeconds: 300 } });
+    const sweep = await ask("sweep");
+    expect(sweep.out).toContain("two-people");
+    expect(sweep.exit).toBe(sweep.out.includes("high ") ? 1 : 0);
+    expect((await ask("halts")).out).toContain("Nothing was halted.");
     const wrong = await served.remit(["audit", "tokens", "--since", "yesterday", "--context", "ada"]);
     expect(wrong.exit).toBe(2);
     expect(wrong.err).toContain("since");

@@ -22,6 +22,27 @@ export function createAuditReportsStore(database: Queryable): AuditReportsStore 
       );
       return rows.map(eventOf);
     },
+    async usedSince(since) {
+      return await database.query<{ agent: string; tool: string }>(
+        `SELECT DISTINCT agent, tool FROM ledger_entry
+         WHERE type = 'action-intended' AND at >= $1 AND agent IS NOT NULL AND tool IS NOT NULL`,
+        [since],
+      );
+    },
+    async begins() {
+      const [first] = await database.query<{ at: Date }>(
+        "SELECT e.at FROM ledger_leaf l JOIN ledger_entry e ON e.id = l.entry_id ORDER BY l.seq LIMIT 1",
+      );
+      return first?.at ?? null;
+    },
+    async countBetween(types, from, to) {
+      const rows = await database.query<{ type: string; count: number }>(
+        `SELECT e.type, count(*)::int AS count FROM ledger_leaf l JOIN ledger_entry e ON e.id = l.entry_id
+         WHERE e.type = ANY ($1::text[]) AND l.seq > $2 AND ($3::bigint IS NULL OR l.seq < $3) GROUP BY e.type`,
+        [types, from, to],
+      );
+      return Object.fromEntries(rows.map(({ type, count }) => [type, count]));
+    },
     async aboutApprovals(approvalIds) {
       const rows = await database.query<Row>(
         `SELECT l.seq, e.body FROM ledger_entry e JOIN ledger_leaf l ON l.entry_id = e.id

@@ -2,8 +2,10 @@ import {
   accessPageSchema,
   approvalTrailSchema,
   exceptionReportSchema,
+  haltRecordSchema,
   permissionChangeSchema,
   RemitError,
+  sweepReportSchema,
   tokenReportSchema,
 } from "@remit/contract";
 import type { Role } from "@remit/contract";
@@ -117,6 +119,32 @@ export function registerAuditReportRoutes(app: App, { reports }: { reports: Audi
     async (request) => {
       await requireActor(request, { role });
       return { items: await reports.permissions(rangeOf(request.query), request.query.limit) };
+    },
+  );
+
+  app.get(
+    "/v1/audit/halts",
+    {
+      schema: {
+        summary: "Halts and safe modes from their command to their end",
+        querystring: pagedSchema,
+        response: { 200: pageSchema(haltRecordSchema) },
+      },
+    },
+    async (request) => {
+      await requireActor(request, { role });
+      const { limit, cursor } = request.query;
+      const [after = null] = positionOf({ limit, cursor }, position) ?? [];
+      return pageOf(await reports.halts({ ...rangeOf(request.query), after, limit: limit + 1 }), limit, ({ seq }) => [seq]);
+    },
+  );
+
+  app.get(
+    "/v1/audit/sweep",
+    { schema: { summary: "Every asset in force, looked at by every check", response: { 200: sweepReportSchema } } },
+    async (request) => {
+      await requireActor(request, { role });
+      return reports.sweep();
     },
   );
 

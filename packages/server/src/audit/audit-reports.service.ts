@@ -1,5 +1,8 @@
 import type {
   Access,
+  AgentSecret,
+  HaltRecord,
+  SweepReport,
   AccessPage,
   ApprovalTrail,
   ExceptionReport,
@@ -11,12 +14,24 @@ import type {
   TokenReport,
 } from "@remit/contract";
 import { RemitError } from "@remit/contract";
-import { countTokens, exceptionsOf, findRecord, planChanges, storyApprovals, tokenEntryTypes } from "@remit/core";
+import {
+  countTokens,
+  exceptionsOf,
+  findRecord,
+  latelyDays,
+  planChanges,
+  storyApprovals,
+  sweep,
+  sweptAssets,
+  tokenEntryTypes,
+} from "@remit/core";
 import type { AuditStore, EntryFilter } from "../ledger/audit.store.ts";
 import type { Payloads } from "../ledger/payloads.ts";
 import { hashText } from "../registry/registry-hash.ts";
 import type { RegistryHistory } from "../registry/registry-history.ts";
+import type { RegistrySource } from "../registry/registry-source.ts";
 import { diffText } from "../registry/text-diff.ts";
+import type { UpstreamHealth } from "../upstream/upstreams.ts";
 import type { AuditReportsStore, SequencedEvent } from "./audit-reports.store.ts";
 
 export type Range = { since: Date | null; until: Date | null };
@@ -44,6 +59,10 @@ export type AuditReports = {
   exceptions(range: Range): Promise<ExceptionReport>;
   permissions(range: Range, limit: number): Promise<PermissionChange[]>;
   tokens(range: Range): Promise<TokenReport>;
+  /** Halts and safe modes, newest first. */
+  halts(range: Range & { after: number | null; limit: number }): Promise<HaltRecord[]>;
+  /** Every asset in force, looked at by every check. @throws RemitError `control-state-stale` */
+  sweep(): Promise<SweepReport>;
 };
 
 /** How many actions one page of a search looks into: each costs opening what was sealed. */
@@ -76,6 +95,10 @@ export function createAuditReports(deps: {
   reports: AuditReportsStore;
   payloads: Payloads;
   history: RegistryHistory;
+  registry: RegistrySource;
+  secrets: { list(agent: string): Promise<AgentSecret[]> };
+  upstreams: { health(): UpstreamHealth[] };
+  now: () => Date;
 }): AuditReports {
   /** Entries from the beginning of a range to its end, never more than a batch of them in memory. */
   async function* entriesOf(filter: Partial<EntryFilter>): AsyncGenerator<SequencedEvent> {
@@ -228,6 +251,9 @@ export function createAuditReports(deps: {
 
     permissions: (range, limit) => permissionChanges(range, limit),
 
+    halts: haltRecords,
+    sweep: sweepAll,
+
     async tokens(range) {
       const counted = countTokens();
       const population = populationOf(range);
@@ -238,6 +264,65 @@ export function createAuditReports(deps: {
       return { population: population.said(), ...counted.report() };
     },
   };
+
+  async function haltRecords({ since, until, after, limit }: Range & { after: number | null; limit: number }): Promise<HaltRecord[]> {
+    const engaged = await deps.store.find({ ...everything, since, until, types: ["halt-engaged"] }, { order: "newest", after, limit });
+    const earliest = engaged.at(-1);
+    if (earliest === undefined) return [];
+    const ends = new Map<string, { asked: SequencedEvent | null; released: SequencedEvent | null }>();
+    const range = { since: new Date(earliest.event.time), types: ["halt-release-requested", "halt-released"] };
+    for await (const entry of entriesOf(range)) {
+      const id = text(entry.event.data["haltId"]) ?? "";
+      const known = ends.get(id) ?? { asked: null, released: null };
+      ends.set(id, entry.event.type === "remit.halt-released" ? { ...known, released: entry } : { ...known, asked: entry });
+    }
+    const records: HaltRecord[] = [];
+    for (const { seq, event } of engaged) {
+      const haltId = text(event.data["haltId"]) ?? "";
+      const { asked = null, released = null } = ends.get(haltId) ?? {};
+      const counted = await deps.reports.countBetween(["action-halted", "action-denied", "action-intended"], seq, released?.seq ?? null);
+      records.push({
+        haltId,
+        seq,
+        mode: text(event.data["mode"]) ?? "halt",
+        scope: text(event.data["scope"]) ?? "",
+        reason: text(event.data["reason"]) ?? "",
+        engagedBy: event.actor,
+        engagedAt: event.time,
+        releaseRequestedBy: asked?.event.actor ?? null,
+        releasedBy: released?.event.actor ?? null,
+        releasedAt: released?.event.time ?? null,
+        lastedSeconds: released === null ? null : (Date.parse(released.event.time) - Date.parse(event.time)) / 1_000,
+        stopped: counted["action-halted"] ?? 0,
+        denied: counted["action-denied"] ?? 0,
+        began: counted["action-intended"] ?? 0,
+      });
+    }
+    return records;
+  }
+
+  async function sweepAll(): Promise<SweepReport> {
+    const registry = deps.registry.current();
+    const now = deps.now();
+    const secretIssuedAt = new Map<string, number>();
+    for (const name of registry.agents.keys()) {
+      const good = (await deps.secrets.list(name)).filter(
+        ({ retiredAt, expiresAt }) => retiredAt === null && Date.parse(expiresAt) > now.getTime(),
+      );
+      if (good.length > 0) secretIssuedAt.set(name, Math.max(...good.map(({ createdAt }) => Date.parse(createdAt))));
+    }
+    const used = await deps.reports.usedSince(new Date(now.getTime() - latelyDays * 86_400_000));
+    const uncontained = deps.upstreams.health().filter(({ containment }) => containment?.by === "nothing");
+    const { findings, checks } = sweep(registry, {
+      now: now.getTime(),
+      secretIssuedAt,
+      usedLately: new Set(used.map(({ agent, tool }) => `${agent} ${tool}`)),
+      since: (await deps.reports.begins())?.getTime() ?? null,
+      uncontained: new Set(uncontained.map(({ upstream }) => upstream)),
+    });
+    const ok = !findings.some(({ level }) => level === "high");
+    return { registry: registry.digest, at: now.toISOString(), assets: sweptAssets(registry), checks, findings, ok };
+  }
 
   async function permissionChanges(range: Range, limit: number): Promise<PermissionChange[]> {
     const { before, applied } = await deps.history.between(range.since, range.until, limit);

@@ -1,8 +1,16 @@
-import { accessPageSchema, approvalTrailSchema, exceptionReportSchema, permissionChangeSchema, tokenReportSchema } from "@remit/contract";
+import {
+  accessPageSchema,
+  approvalTrailSchema,
+  exceptionReportSchema,
+  haltRecordSchema,
+  permissionChangeSchema,
+  tokenReportSchema,
+} from "@remit/contract";
 import type { Person } from "@remit/contract";
+import { buildRegistry } from "@remit/core/testing";
 import { expect, test } from "vitest";
 import { z } from "zod";
-import { mailWaits, openTestActionPath } from "../action/action-path.testing.ts";
+import { hang, mailWaits, openTestActionPath } from "../action/action-path.testing.ts";
 import { createTestApp, testDoorkeeper } from "../http/http-app.testing.ts";
 import { pageSchema } from "../http/page.ts";
 import { createAuditStore } from "../ledger/audit.postgres.ts";
@@ -32,6 +40,10 @@ async function openDesk({ database, ledger }: { database: Database; ledger: Payl
     reports: createAuditReportsStore(database),
     payloads: ledger,
     history: createRegistryHistory(database),
+    registry: { current: () => buildRegistry() },
+    secrets: { list: async () => [] },
+    upstreams: { health: () => [] },
+    now: () => new Date(),
   });
   registerAuditReportRoutes(app, { reports });
   return async <Schema extends z.ZodType = z.ZodUnknown>(url: string, schema?: Schema, session = "anna") => {
@@ -190,6 +202,46 @@ test("[AUD-10][AUD-09] permissions over time say who changed what, and what peop
   expect(report.counts["break-glass"]).toBe(1);
 });
 
+test("[SAF-03] each halt is told from its command to its end: who, why, how long, and what it stopped", async () => {
+  await using remit = await openTestActionPath();
+  const ask = await openDesk(remit);
+  remit.upstream.answer = hang;
+  const flying = remit.act("tickets.read", { id: "1" });
+  while (remit.upstream.calls.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  const halt = await remit.halts.engage(remit.person("ben"), {
+    mode: "halt",
+    scope: { type: "everything" },
+    reason: "the drill of November",
+  });
+  await flying;
+  await remit.act("tickets.read", { id: "2" });
+  await remit.halts.release(halt.id, remit.person("ben"), "over");
+  await remit.halts.release(halt.id, remit.person("ada"), "over");
+  await remit.halts.engage(remit.person("ada"), {
+    mode: "safe-mode",
+    scope: { type: "agent", name: "support-agent" },
+    reason: "odd answers",
+  });
+  await remit.sequencer.flushed();
+  const { body } = await ask("/v1/audit/halts", pageSchema(haltRecordSchema));
+  expect(body.items).toMatchObject([
+    { mode: "safe-mode", scope: "agent support-agent", releasedAt: null, lastedSeconds: null },
+    {
+      haltId: halt.id,
+      reason: "the drill of November",
+      engagedBy: "party:ben",
+      releaseRequestedBy: "party:ben",
+      releasedBy: "party:ada",
+      stopped: 1,
+      denied: 1,
+      began: 0,
+    },
+  ]);
+  const { body: first } = await ask("/v1/audit/halts?limit=1", pageSchema(haltRecordSchema));
+  const { body: second } = await ask(`/v1/audit/halts?limit=1&cursor=${first.next}`, pageSchema(haltRecordSchema));
+  expect([...first.items, ...second.items]).toEqual(body.items);
+});
+
 test("text that is SQL is text wherever it arrives", async () => {
   await using test = await openTestLedger();
   await test.ledger.record(testEntry("run-started", { runId: testId("run") }));
@@ -207,7 +259,7 @@ test("reports are for auditors and operators, and a range that ends before it be
   await using test = await openTestLedger();
   await test.ledger.record(testEntry("run-started", { runId: testId("run") }));
   const ask = await openDesk(test);
-  for (const name of ["accesses", "approvals", "exceptions", "permissions", "tokens"]) {
+  for (const name of ["accesses", "approvals", "exceptions", "permissions", "tokens", "halts"]) {
     const url = `/v1/audit/${name}`;
     expect((await ask(url, undefined, "vera")).status, name).toBe(403);
     expect((await ask(url, undefined, "nobody")).status, name).toBe(401);
