@@ -53,6 +53,7 @@ const licences = new Set([
   "BSD-2-Clause",
   "BSD-3-Clause",
   "0BSD",
+  "Unlicense",
   "BlueOak-1.0.0",
   "(AFL-2.1 OR BSD-3-Clause)",
 ]);
