@@ -9,3 +9,6 @@ CREATE TABLE upstream_task (
   cancelled_by text
 );
 GRANT SELECT, INSERT, UPDATE, DELETE ON upstream_task TO remit_app;
+
+-- How many calls of an agent wait for people at a time, outside of runs, is bounded.
+CREATE INDEX action_waiting ON action (agent) WHERE state = 'waiting' AND run_id IS NULL;

@@ -45,6 +45,7 @@ export const errorTable = {
   "approval-expired": { http: 403, rpc: -32003, exit: 4 },
   "approval-cancelled": { http: 403, rpc: -32003, exit: 4 },
   "approval-not-eligible": { http: 403, rpc: -32003, exit: 4 },
+  "approvals-full": { http: 429, rpc: -32003, exit: 4 },
   "approval-decided": { http: 409, rpc: -32003, exit: 1 },
   // It ran, or tried to.
   "upstream-unavailable": { http: 502, rpc: -32005, exit: 3 },

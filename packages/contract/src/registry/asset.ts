@@ -176,6 +176,8 @@ export const agentSpecSchema = z.strictObject({
     may: z.array(z.string()).default([]),
     asks: z.array(z.string()).default([]),
     never: z.array(z.string()).default([]),
+    /** How many of its calls may wait for people at a time, outside of runs. Default: 100. */
+    pendingApprovals: z.int().min(1).max(10_000).optional(),
   }),
 });
 export type AgentSpec = z.infer<typeof agentSpecSchema>;

@@ -9,6 +9,7 @@ import { type ActionJournal, type ActionRow, type Begin, type Begun, type Counte
 import { type LockedRun, denialOfRun, lockRuns, takeFromRuns } from "./run-limit.postgres.ts";
 import { createPlainJournal, reservationsOf } from "./plain-journal.postgres.ts";
 import { deleteWindows, lockWindows, writeWindows } from "./budget-window.postgres.ts";
+import { countWaiting } from "./waiting-limit.postgres.ts";
 
 export type ActionJournalOptions = {
   database: Database;
@@ -225,6 +226,31 @@ async function beginAll(
         };
       }
     }
+  }
+
+  const asking = decided.filter(({ begin, decision }) => decision.type === "require-approval" && begin.waitingLimit != null);
+  // A person who is asked a thousand times decides nothing any more.
+  const waiting =
+    asking.length === 0
+      ? null
+      : await countWaiting(
+          transaction,
+          asking.map(({ begin }) => begin.action.caller.agent),
+        );
+  for (const item of asking) {
+    const { agent } = item.begin.action.caller;
+    const [count, limit] = [waiting?.get(agent) ?? 0, item.begin.waitingLimit ?? 0];
+    waiting?.set(agent, count + 1);
+    if (count < limit) continue;
+    waiting?.set(agent, count);
+    giveBack(item);
+    item.decision = {
+      type: "deny",
+      code: "approvals-full",
+      reason: `${limit} calls of ${agent} wait for people already, which is as many as may wait at a time.`,
+      policies: item.decision.policies,
+      shadow: item.decision.shadow,
+    };
   }
 
   for (const { begin, index, leader } of followers) {

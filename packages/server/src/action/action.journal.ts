@@ -40,6 +40,8 @@ export type Begin = {
     waiting(decision: Extract<Decision, { type: "require-approval" }>): NewEntry;
   };
   request(decision: Extract<Decision, { type: "require-approval" }>): Omit<ApprovalRequest, "actionId" | "digest">;
+  /** How many calls of the agent may wait for people at a time; null: its run bounds them. */
+  waitingLimit?: number | null;
   /** Set when a grant is being used: the action waits already, and begins now. */
   grant: { approvalId: Id<"approval"> } | null;
 };

@@ -62,6 +62,9 @@ export type Refusal = { code: ErrorCode; reason: string };
 /** Changes of control state in a row, while one attempt is judged, after which it is denied. */
 const maxRounds = 8;
 
+/** How many calls of one agent may wait for people at a time, where its registration does not say. */
+const defaultPendingApprovals = 100;
+
 /**
  * The path of an action: identify → normalise → halt → tier → decide → reserve → approve → intent → execute → check → outcome.
  *
@@ -188,6 +191,7 @@ export function createActionPath(deps: ActionDeps): RunningActionPath {
             ),
       entries,
       request: entries.request,
+      waitingLimit: caller.run === null ? (inForce?.spec.constraints.pendingApprovals ?? defaultPendingApprovals) : null,
       grant: grant === null ? null : { approvalId: grant.approvalId },
     };
     return { begin, stand: stand.type === "stands" ? stand : null, input };

@@ -266,6 +266,7 @@ export function createActionCaller(deps: CallDeps): ActionCaller {
         stateless: client.stateless,
         capabilities: granted,
         lane: client.session?.id ?? principalOf(caller),
+        principal: principalOf(caller),
         meta,
         progress: client.progressToken !== null,
         onNotification: (method, params) => tell(method, params),

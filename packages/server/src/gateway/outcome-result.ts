@@ -79,6 +79,7 @@ const denialAdvice: Partial<Record<ErrorCode, string>> = {
   "safe-mode": "Only reading is possible for now. Report what is left to do.",
   "control-state-stale": "Remit cannot be sure of its own state just now; try again in a few seconds.",
   "ledger-unavailable": "Remit cannot record anything just now, and does nothing unrecorded; try again in a few seconds.",
+  "approvals-full": "It may be asked for again once people have decided some of what waits, or it was withdrawn.",
   "approval-rejected": "A person has said no. Do not ask again for the same thing, and do not try another way.",
   "approval-expired": "The same call does not ask them again; report that nobody has answered.",
   "tool-changed": "A person must accept the tool's change first; do not retry it.",

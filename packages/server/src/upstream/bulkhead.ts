@@ -1,12 +1,13 @@
 import { RemitError } from "@remit/contract";
 
-/** Holds how many calls one upstream carries at a time, so that a slow one cannot hold the server's memory. */
+/** Holds how many calls one upstream carries at a time, so that a slow one cannot hold the server's memory, and no agent the upstream. */
 export type Bulkhead = {
   /**
    * Waits for a place. The returned function gives it back.
+   * @param agent whose call it is: those who wait are let in by turns, one of each agent
    * @throws RemitError `upstream-busy` when too many are waiting already, or the signal's reason.
    */
-  enter(signal: AbortSignal): Promise<() => void>;
+  enter(signal: AbortSignal, agent?: string): Promise<() => void>;
   resize(limit: number): void;
   running(): number;
 };
@@ -14,10 +15,14 @@ export type Bulkhead = {
 /** For each running call, so many may wait. */
 const waitingPerPlace = 8;
 
+type Waiter = { admit(): void; refuse(why: RemitError): void };
+
 export function createBulkhead(upstream: string, initialLimit: number): Bulkhead {
   let limit = initialLimit;
   let running = 0;
-  const waiting = new Set<() => void>();
+  let count = 0;
+  /** Agents in the order of their turns. None has nobody waiting. */
+  const queues = new Map<string, Waiter[]>();
 
   function release(): void {
     running -= 1;
@@ -26,37 +31,74 @@ export function createBulkhead(upstream: string, initialLimit: number): Bulkhead
 
   function admit(): void {
     while (running < limit) {
-      const [next] = waiting;
-      if (next === undefined) return;
-      waiting.delete(next);
+      const [first] = queues;
+      if (first === undefined) return;
+      const [agent, queue] = first;
+      const next = queue.shift();
+      // To the end: everybody else has his turn first.
+      queues.delete(agent);
+      if (queue.length > 0) queues.set(agent, queue);
+      if (next === undefined) continue;
+      count -= 1;
       running += 1;
-      next();
+      next.admit();
     }
   }
 
+  function leave(agent: string, waiter: Waiter): void {
+    const queue = queues.get(agent);
+    const at = queue?.indexOf(waiter) ?? -1;
+    if (queue === undefined || at === -1) return;
+    queue.splice(at, 1);
+    count -= 1;
+    if (queue.length === 0) queues.delete(agent);
+  }
+
+  function busy(): RemitError {
+    return new RemitError(
+      "upstream-busy",
+      `upstream "${upstream}" is busy: ${running} calls are running and ${count} are waiting; nothing was sent, try again later`,
+    );
+  }
+
+  /** A full queue is shared: whoever has most waiting gives way to whoever has less. */
+  function makeRoom(agent: string): void {
+    const own = queues.get(agent)?.length ?? 0;
+    const [greediest, queue] = [...queues].reduce((most, one) => (one[1].length > most[1].length ? one : most));
+    const last = queue.at(-1);
+    if (last === undefined || queue.length <= own + 1) throw busy();
+    const refusal = busy();
+    leave(greediest, last);
+    last.refuse(refusal);
+  }
+
   return {
-    async enter(signal) {
+    async enter(signal, agent = "") {
       signal.throwIfAborted();
       if (running < limit) {
         running += 1;
         return release;
       }
-      if (waiting.size >= limit * waitingPerPlace) {
-        throw new RemitError(
-          "upstream-busy",
-          `upstream "${upstream}" is busy: ${running} calls are running and ${waiting.size} are waiting; nothing was sent, try again later`,
-        );
-      }
+      if (count >= limit * waitingPerPlace) makeRoom(agent);
       await new Promise<void>((resolve, reject) => {
-        const admitted = () => {
-          signal.removeEventListener("abort", aborted);
-          resolve();
+        const waiter: Waiter = {
+          admit() {
+            signal.removeEventListener("abort", aborted);
+            resolve();
+          },
+          refuse(why) {
+            signal.removeEventListener("abort", aborted);
+            reject(why);
+          },
         };
         const aborted = () => {
-          waiting.delete(admitted);
+          leave(agent, waiter);
           reject(signal.reason as Error);
         };
-        waiting.add(admitted);
+        const queue = queues.get(agent);
+        if (queue === undefined) queues.set(agent, [waiter]);
+        else queue.push(waiter);
+        count += 1;
         signal.addEventListener("abort", aborted, { once: true });
       });
       return release;

@@ -24,6 +24,7 @@ export type ClientLanes = {
 
 type Lane = {
   owner: string;
+  principal: string;
   key: string;
   connecting: Promise<Connection>;
   users: number;
@@ -35,6 +36,8 @@ type Lane = {
 
 const idleMs = 120_000;
 const maxLanes = 64;
+/** Of these, so many at most are one principal's, however many sessions it has. */
+const maxOfPrincipal = 16;
 
 export function createClientLanes(
   upstream: string,
@@ -49,21 +52,25 @@ export function createClientLanes(
     lane.connecting.then((connection) => connection.close()).catch(() => undefined);
   }
 
+  /** Makes room by closing what nobody uses. */
+  function dropIdle(among: readonly Lane[], why: string): void {
+    const idle = among.find((lane) => lane.users === 0);
+    if (idle === undefined) throw new RemitError("upstream-busy", `upstream "${upstream}" ${why}; nothing was sent, try again later`);
+    drop(idle);
+  }
+
   function open(relay: Relay, key: string): Lane {
-    if (lanes.size >= maxLanes) {
-      const [idle] = [...lanes].filter((lane) => lane.users === 0);
-      if (idle === undefined) {
-        throw new RemitError(
-          "upstream-unavailable",
-          `upstream "${upstream}" has a connection open for each of ${maxLanes} clients, which is all it is given; nothing was sent`,
-        );
-      }
-      drop(idle);
+    const own = [...lanes].filter((lane) => lane.principal === relay.principal);
+    if (own.length >= maxOfPrincipal) {
+      dropIdle(own, `has ${maxOfPrincipal} connections open for this agent's clients, which is all that one agent is given`);
+    } else if (lanes.size >= maxLanes) {
+      dropIdle([...lanes], `has a connection open for each of ${maxLanes} clients, which is all it is given`);
     }
     // A client of the stateless revision has no way to tell that its folders have changed.
     const promised = relay.stateless && isObject(relay.capabilities["roots"]) ? { ...relay.capabilities, roots: {} } : relay.capabilities;
     const lane: Lane = {
       owner: relay.lane,
+      principal: relay.principal,
       key,
       connecting: connect(promised, closing.signal),
       users: 0,

@@ -12,6 +12,8 @@ export type Relay = {
   capabilities: JsonObject;
   /** Whose connection it is, where an upstream needs one for each client: one key, one connection. */
   lane: string;
+  /** On whose behalf: what an upstream has for everybody is shared between these. */
+  principal: string;
   /** Members of the request's `_meta` that go along as they came. */
   meta: JsonObject;
   /** Whether the client wants to be told of progress. */

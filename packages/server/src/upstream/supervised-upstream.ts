@@ -408,7 +408,7 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
       bounded(call.timeoutMs, call.signal, async (clock) => {
         let release: () => void;
         try {
-          release = await bulkhead.enter(clock.signal);
+          release = await bulkhead.enter(clock.signal, call.by?.agent);
         } catch (error) {
           if (!RemitError.is(error) || error.code !== "upstream-timeout") throw error;
           const message = `upstream "${name}" was busy with ${bulkhead.running()} calls for ${call.timeoutMs} ms; nothing was sent`;
@@ -426,7 +426,7 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
             resume();
             if (asking === 1) {
               release = () => undefined;
-              release = await bulkhead.enter(clock.signal);
+              release = await bulkhead.enter(clock.signal, call.by?.agent);
             }
             asking -= 1;
           }

@@ -121,6 +121,7 @@ describe.each(["extension", "experiment"] as const)("[CTL-39] a task of an upstr
       stateless: manner === "extension",
       capabilities: { elicitation: {} },
       lane: "client-1",
+      principal: "support-agent",
       meta: {},
       progress: false,
       onNotification: () => undefined,
