@@ -1,12 +1,13 @@
 import { readFileSync } from "node:fs";
-import { type Detector, detect, detectors } from "@remit/core";
+import { type Detector, detectorSchema } from "@remit/contract";
+import { detect, detectors } from "@remit/core";
 import { z } from "zod";
 
 // What a scanner of repositories would take for a secret stands in pieces.
 const pieces = z.union([z.string(), z.array(z.string()).transform((parts) => parts.join(""))]);
 const itemSchema = z.strictObject({
   text: pieces,
-  labels: z.array(z.strictObject({ detector: z.enum(detectors), text: pieces })),
+  labels: z.array(z.strictObject({ detector: detectorSchema, text: pieces })),
   /** Written to be missed: said so that nobody takes the net for a wall. */
   hard: z.boolean().default(false),
 });

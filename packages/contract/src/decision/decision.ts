@@ -1,10 +1,21 @@
 import { z } from "zod";
 import type { ErrorCode } from "../error/error.ts";
 
+/** What can be looked for in text: each has a checksum or a shape that little else has. */
+export const detectorSchema = z.enum(["payment-card", "iban", "secret", "email"]);
+export type Detector = z.infer<typeof detectorSchema>;
+
 /** What the executor must do besides executing. One that it cannot do means: denied. */
 export const obligationSchema = z.discriminatedUnion("type", [
-  /** Replace what these JSON pointers name in the result. `*` stands for every element or member. */
-  z.strictObject({ type: z.literal("redact"), policy: z.string(), pointers: z.array(z.string().startsWith("/")).min(1) }),
+  /** Replace what these JSON pointers name in the result (`*` for every element or member), and what these detectors find anywhere in it. */
+  z
+    .strictObject({
+      type: z.literal("redact"),
+      policy: z.string(),
+      pointers: z.array(z.string().startsWith("/")).default([]),
+      detect: z.array(detectorSchema).min(1).exactOptional(),
+    })
+    .refine(({ pointers, detect }) => pointers.length > 0 || detect !== undefined, "say what: pointers, detect or both"),
   /** Count the action against a window before it runs. `amount` counts the tool's amount, `actions` counts one. */
   z.strictObject({
     type: z.literal("cap"),

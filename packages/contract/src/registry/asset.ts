@@ -149,6 +149,8 @@ export const toolSpecSchema = z.strictObject({
   amount: z.strictObject({ pointer: z.string().startsWith("/"), unit: z.string().min(1).max(20) }).optional(),
   /** Whom its arguments and results are about. What is recorded of a call is sealed so that it can be erased for each of them. */
   subjects: z.array(subjectPointerSchema).min(1).max(8).optional(),
+  /** JSON pointers to arguments that logs and spans may tell. What is not named here never reaches them. */
+  loggable: z.array(z.string().startsWith("/").max(300)).max(50).optional(),
   timeoutMs: z.int().min(1).max(600_000).optional(),
   /** Written into a draft: effect, reversibility and sensitivity were inferred, and nobody has looked at them yet. Refused until the line is deleted. */
   unconfirmed: z.literal(true).optional(),

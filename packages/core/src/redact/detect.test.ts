@@ -1,7 +1,7 @@
-import type { Json } from "@remit/contract";
+import type { Detector, Json } from "@remit/contract";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Detector, detect, detectors } from "./detect.ts";
+import { detect, detectors } from "./detect.ts";
 import { redactText, redactValue, redactedText } from "./redact.ts";
 
 const everything: ReadonlySet<Detector> = new Set(detectors);

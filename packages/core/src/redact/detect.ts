@@ -1,10 +1,9 @@
+import { type Detector, detectorSchema } from "@remit/contract";
 import { digitAt, isSeparator, isWord, letterAt } from "./characters.ts";
 import { cardsIn, ibanEnd, readRun } from "./numbers.ts";
 import { assigned, authorization, beginningAt, jwtEnd, keyEnd, mayBegin, privateKeyEnd, urlPassword } from "./secrets.ts";
 
-/** What is looked for in text. Each has a checksum or a shape that little else has. */
-export const detectors = ["payment-card", "iban", "secret", "email"] as const;
-export type Detector = (typeof detectors)[number];
+export const detectors: readonly Detector[] = detectorSchema.options;
 
 export type Finding = { detector: Detector; from: number; to: number };
 

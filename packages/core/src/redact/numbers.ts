@@ -124,7 +124,8 @@ export function ibanEnd(text: string, from: number): number {
   let head = 0;
   let at = from;
   for (let count = 0; count < length; count += 1) {
-    for (let gap = 0; count > 0 && gap < widestGap && isSeparator(text.charCodeAt(at)); gap += 1) at += 1;
+    const gapEnd = count === 0 ? at : at + widestGap;
+    while (at < gapEnd && isSeparator(text.charCodeAt(at))) at += 1;
     const digit = digitAt(text, at);
     const letter = digit >= 0 ? 0 : letterAt(text, at);
     if (digit < 0 && (letter === 0 || count === 2 || count === 3)) return -1;

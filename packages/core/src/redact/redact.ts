@@ -1,5 +1,5 @@
-import type { Json } from "@remit/contract";
-import { type Detector, detect, usualDetectors } from "./detect.ts";
+import type { Detector, Json } from "@remit/contract";
+import { detect, usualDetectors } from "./detect.ts";
 import { isSecretName } from "./secrets.ts";
 
 /** What stands where something was redacted. */
@@ -107,6 +107,22 @@ function kept(value: Json, paths: readonly (readonly string[])[]): Json | undefi
     return left === undefined ? [] : [[name, left]];
   });
   return members.length === 0 ? undefined : Object.fromEntries(members);
+}
+
+/** Text in which nothing is repeated of what these values say: for messages of others, that tell what they were given. */
+export function withoutValues(text: string, value: Json): string {
+  let left = text;
+  for (const said of leavesOf(value, []).sort((one, other) => other.length - one.length)) left = left.replaceAll(said, redactedText);
+  return left;
+}
+
+/** Shorter ones stand in any text; more of them than this are not looked for. */
+function leavesOf(value: Json, leaves: string[]): string[] {
+  if (typeof value === "string" || typeof value === "number") {
+    const said = String(value).trim();
+    if (said.length >= 3 && leaves.length < 500) leaves.push(said);
+  } else if (typeof value === "object" && value !== null) for (const member of Object.values(value)) leavesOf(member, leaves);
+  return leaves;
 }
 
 function found(value: Json, wanted: ReadonlySet<Detector>): Json {

@@ -1,4 +1,4 @@
-import type { ToolResult } from "@remit/contract";
+import { RemitError, type ToolResult } from "@remit/contract";
 import { expect, test } from "vitest";
 import { type TestActionPath, everythingGranted, openTestActionPath, terminalEntries } from "./action-path.testing.ts";
 
@@ -98,4 +98,35 @@ test("[AUD-14] what an upstream says of its failure is recorded, however long an
   const outcome = await read(remit);
   expect(outcome).toMatchObject({ type: "failed", code: "upstream-error" });
   expect(terminalEntries(await remit.entries()).get(outcome.actionId)).toEqual(["action-failed"]);
+});
+
+test("[DAT-14] what policy wants looked for in a result is in none of its forms, and its arithmetic is no result's loss", async () => {
+  await using remit = await openTestActionPath({
+    policy: everythingGranted + obligation("redact", { detect: ["payment-card", "email"] }),
+  });
+  remit.upstream.answer = () => ({
+    content: [{ type: "text", text: "4111 1111 1111 1111 of kim@example.org, order 4111111111111112" }],
+    structuredContent: { card: 4111111111111111, total: 12 },
+  });
+  const outcome = await remit.act("tickets.read", { id: "1" });
+  expect(outcome).toMatchObject({
+    type: "succeeded",
+    result: {
+      content: [{ text: "[redacted] of [redacted], order 4111111111111112" }],
+      structuredContent: { card: "[redacted]", total: 12 },
+    },
+  });
+});
+
+test("[DAT-14] what an upstream says of a failure is told to the caller, and in the record repeats nothing of the call", async () => {
+  await using remit = await openTestActionPath({ policy: everythingGranted });
+  remit.upstream.answer = () => {
+    throw new RemitError("upstream-error", "No mailbox kim@example.org for Kim Lee (card 4111 1111 1111 1111)");
+  };
+  const outcome = await remit.act("send_email", { to: "kim@example.org", subject: "Kim Lee" });
+  expect(outcome).toMatchObject({ type: "failed", reason: "No mailbox kim@example.org for Kim Lee (card 4111 1111 1111 1111)" });
+  const [ended] = (await remit.entries()).filter(({ type }) => type === "action-failed");
+  expect(ended?.data["reason"]).toBe("No mailbox [redacted] for [redacted] (card [redacted])");
+  const [row] = await remit.database.query<{ reason: string }>("SELECT reason FROM action");
+  expect(row?.reason).toBe(ended?.data["reason"]);
 });

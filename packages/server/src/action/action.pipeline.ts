@@ -19,6 +19,7 @@ import {
   standing,
   tierDenial,
   withRunApproval,
+  redactValue,
 } from "@remit/core";
 import type { AttemptEnd } from "../telemetry/semconv.ts";
 import type { Continuation, Relay } from "../upstream/relay.ts";
@@ -75,6 +76,13 @@ export type RunningActionPath = ActionPath & {
   /** Executes what people have granted: re-decided now, each once. How many; those that run already are left alone. */
   executeGranted(): Promise<number>;
 };
+
+/** What of the arguments their tool declares to be loggable; nothing of any other. */
+function loggableArguments(stand: Standing | null, input: NormalArguments | null): Record<string, string> {
+  const allow = stand?.tool.spec.loggable;
+  if (allow === undefined || input === null) return {};
+  return { "gen_ai.tool.call.arguments": JSON.stringify(redactValue(input.value, { allow })) };
+}
 
 export function createActionPath(deps: ActionDeps): RunningActionPath {
   const countedKeys = createCountedKeys();
@@ -227,6 +235,7 @@ export function createActionPath(deps: ActionDeps): RunningActionPath {
       deciding?.set({
         "remit.verdict": "decision" in begun ? begun.decision.type : begun.type,
         "remit.policies": "decision" in begun ? begun.decision.policies.join(" ") : "",
+        ...loggableArguments(stand, input),
       });
       deciding?.end();
       switch (begun.type) {

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
-import type { ErrorCode, Json, JsonObject, Obligation, ToolResult } from "@remit/contract";
-import { redact, redactedText, valueAt, type ToolPin } from "@remit/core";
+import type { Detector, ErrorCode, Json, JsonObject, Obligation, ToolResult } from "@remit/contract";
+import { redact, redactedText, redactValue, valueAt, type ToolPin } from "@remit/core";
 import type { Normaliser } from "./normalise.ts";
 import { shownResult } from "./shown-result.ts";
 
@@ -16,7 +16,9 @@ export function checkResult(normaliser: Normaliser, pin: ToolPin, obligations: r
   if (given.inputRequired !== undefined) return { result: given, problem: null };
   const result = shownResult(given);
   const pointers = obligations.flatMap((obligation) => (obligation.type === "redact" ? obligation.pointers : []));
-  const seen = pointers.length === 0 ? result : redactResult(result, pointers);
+  const pointed = pointers.length === 0 ? result : redactResult(result, pointers);
+  const wanted = new Set(obligations.flatMap((obligation) => (obligation.type === "redact" ? (obligation.detect ?? []) : [])));
+  const seen = wanted.size === 0 ? pointed : detected(pointed, wanted);
   // What it says may be personal: it stands in the sealed result and not in the entry.
   if (result.isError === true) return { result: seen, problem: { code: "upstream-error", reason: "The tool reported an error." } };
 
@@ -55,6 +57,21 @@ function redactResult(result: ToolResult, pointers: readonly string[]): ToolResu
     .filter((text) => text.trim().length >= 3)
     .sort((left, right) => right.length - left.length);
   return { ...redacted, content: redacted.content.map((block) => maskText(redactJsonText(block, places), secrets)) };
+}
+
+/** Binary content is left alone: whatever it spells, it is no text. */
+function detected(result: ToolResult, wanted: ReadonlySet<Detector>): ToolResult {
+  const content = result.content.map((block) => {
+    const { data, ...rest } = block;
+    const left = redactValue(rest, { detect: wanted }) as JsonObject;
+    return data === undefined ? left : { ...left, data };
+  });
+  const { structuredContent } = result;
+  return {
+    ...result,
+    content,
+    ...(structuredContent === undefined ? {} : { structuredContent: redactValue(structuredContent, { detect: wanted }) as JsonObject }),
+  };
 }
 
 /** The part of a pointer below the structured content, or null. */

@@ -2,6 +2,7 @@ import {
   type ActionOutcome,
   type Caller,
   type Decision,
+  type Detector,
   type ErrorCode,
   type Id,
   type JsonObject,
@@ -10,7 +11,7 @@ import {
   type ToolResult,
   type UpstreamFault,
 } from "@remit/contract";
-import type { Standing } from "@remit/core";
+import { type Standing, detectors, redactText, withoutValues } from "@remit/core";
 import { isUnsent, mayHaveHappened } from "../upstream/upstream-fault.ts";
 import { callFailed, toolFailed } from "../telemetry/semconv.ts";
 import type { InjectedFault, UpstreamTask } from "../upstream/upstreams.ts";
@@ -87,9 +88,13 @@ export async function execute(deps: ActionDeps, execution: Execution): Promise<W
   return { end: state, outcome: { ...outcome, ...(fault === undefined ? {} : { fault }) } };
 }
 
+const everyDetector: ReadonlySet<Detector> = new Set(detectors);
+
 function endOf(deps: ActionDeps, execution: Execution, ending: Ending, how: How): End {
-  const { state, code, reason, amountSpent, result } = ending;
-  const entry = outcomeEntry(deps, execution, ending, how);
+  const { state, code, amountSpent, result } = ending;
+  // What an upstream says repeats what it was given, and may be about anybody: the caller is told, the record that cannot be erased is not.
+  const reason = ending.reason === null ? null : redactText(withoutValues(ending.reason, execution.input.value), everyDetector);
+  const entry = outcomeEntry(deps, execution, { ...ending, reason }, how);
   const also = state === "succeeded" ? notifications(deps, execution) : [];
   return { actionId: execution.actionId, state, code, reason, entry, also, resultEntry: result === null ? null : entry.id, amountSpent };
 }

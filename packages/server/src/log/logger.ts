@@ -1,3 +1,5 @@
+import type { Json } from "@remit/contract";
+import { redactText, redactValue } from "@remit/core";
 import { pino } from "pino";
 import type { DestinationStream, Logger } from "pino";
 
@@ -25,8 +27,8 @@ export function createLogger(options: { level?: string; destination?: Destinatio
     {
       level: options.level ?? "info",
       base: null,
-      // Whatever was logged, by whatever way it came there: what is known to be secret leaves it here.
-      ...(options.redact === undefined ? {} : { hooks: { streamWrite: options.redact } }),
+      // Whatever was logged, by whatever way it came there: what is known to be secret leaves it here, and what looks like it.
+      hooks: { streamWrite: (line) => redactLine(options.redact?.(line) ?? line) },
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
       redact: {
@@ -38,4 +40,14 @@ export function createLogger(options: { level?: string; destination?: Destinatio
     },
     options.destination ?? pino.destination({ dest: 2, sync: false }),
   );
+}
+
+/** As a value where something is found, so that what replaces a number is not taken for the end of the line. */
+function redactLine(line: string): string {
+  if (redactText(line) === line) return line;
+  try {
+    return `${JSON.stringify(redactValue(JSON.parse(line) as Json, {}))}\n`;
+  } catch {
+    return redactText(line);
+  }
 }

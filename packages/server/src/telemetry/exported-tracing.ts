@@ -2,12 +2,13 @@ import { readFileSync } from "node:fs";
 import { type Context, ROOT_CONTEXT, SpanKind, SpanStatusCode, type Tracer, trace } from "@opentelemetry/api";
 import { defaultResource, resourceFromAttributes } from "@opentelemetry/resources";
 import { type IdGenerator, RandomIdGenerator, TracerProvider } from "@opentelemetry/sdk-trace";
+import { redactText } from "@remit/core";
 import { createBoundedExport } from "./bounded-export.ts";
 import type { TracingOptions } from "./otlp-tracing.ts";
 import { samplerOf } from "./sampler-of.ts";
 import { schemaUrlOf, semconvVersionOf } from "./semconv.ts";
 import { formatTraceparent, parseTraceparent } from "./traceparent.ts";
-import type { Tracing } from "./tracing.ts";
+import type { SpanAttributes, Tracing } from "./tracing.ts";
 
 /** Names of services come from whoever starts runs. */
 const maxServices = 50;
@@ -64,10 +65,10 @@ export function createExportedTracing({ environment, logger, url }: TracingOptio
       const tracer = tracerOf((service || own).slice(0, maxNameLength));
       nextSpanId = spanId;
       const span = tracer.startSpan(
-        name.slice(0, maxNameLength),
+        redactText(name.slice(0, maxNameLength)),
         {
           kind: kinds[kind],
-          ...(attributes === undefined ? {} : { attributes }),
+          ...(attributes === undefined ? {} : { attributes: redacted(attributes) }),
           ...(startedAt === undefined ? {} : { startTime: startedAt }),
         },
         contextOf(parent),
@@ -77,9 +78,9 @@ export function createExportedTracing({ environment, logger, url }: TracingOptio
       return {
         traceId,
         traceparent: formatTraceparent({ traceId, spanId: id, flags: traceFlags.toString(16).padStart(2, "0") }),
-        set: (more) => void span.setAttributes(more),
+        set: (more) => void span.setAttributes(redacted(more)),
         end(error, at) {
-          if (error !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: error.slice(0, maxValueLength) });
+          if (error !== undefined) span.setStatus({ code: SpanStatusCode.ERROR, message: redactText(error.slice(0, maxValueLength)) });
           if (!span.isRecording()) unsampled += 1;
           span.end(at);
         },
@@ -88,6 +89,16 @@ export function createExportedTracing({ environment, logger, url }: TracingOptio
     counts: () => ({ ...out.counts(), unsampled }),
     stop: () => out.stop(),
   };
+}
+
+/** A net below the table of what spans may tell: what has the shape of a secret or the checksum of an account leaves by no attribute. */
+function redacted(attributes: SpanAttributes): SpanAttributes {
+  return Object.fromEntries(
+    Object.entries(attributes).map(([name, value]) => [
+      name,
+      typeof value === "string" ? redactText(value.slice(0, maxValueLength)) : value,
+    ]),
+  );
 }
 
 function contextOf(parent: string | null): Context {
