@@ -555,6 +555,7 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       ledger,
       knownKeys: async () => (await ledgerKeys.history()).known.map(formatNoteKey),
       wholeNote: (one) => anchors.notes.whole(one),
+      witnessed: () => anchors.notes.witnessed(),
       origin,
       now,
       newId,

@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
 import { bundlePartName } from "@remit/contract";
 import type { BundleManifest } from "@remit/contract";
-import { compactRange, csvGap, csvHeader, csvRow, spanNodes } from "@remit/core";
+import { compactRange, csvGap, csvHeader, csvRow, formatNoteKey, ledgerKeysAt, readLedgerKeySet, spanNodes } from "@remit/core";
+import type { LedgerKeyChange } from "@remit/core";
 import type { BundleFiles } from "./bundle-files.ts";
 import type { Signed } from "./checkpoints.ts";
-import { sha256Tree } from "./crypto.ts";
+import { sha256, sha256Tree } from "./crypto.ts";
 import type { Digests } from "./digests.ts";
 import { asEvent, wrongWithEvent } from "./entry-shape.ts";
 import { lineBatches } from "./lines.ts";
@@ -54,6 +55,7 @@ export async function walkEntries(files: BundleFiles, options: WalkOptions): Pro
     if (files.parts(kind) < parts) throw new Refusal("incomplete", `${bundlePartName(kind, files.parts(kind) + 1)} is missing`);
     if (files.parts(kind) > parts) throw new Refusal("tampered", `${bundlePartName(kind, parts + 1)} belongs to no entries`);
   }
+  const changes: LedgerKeyChange[] = [];
   let seq = first;
   for (let number = 1; number <= parts; number += 1) {
     const name = bundlePartName("entries", number);
@@ -70,7 +72,7 @@ export async function walkEntries(files: BundleFiles, options: WalkOptions): Pro
           throw new Refusal("tampered", `There are more entries than the ${manifest.population.count} that the bundle says it holds`, seq);
         const listed = leaves.subarray(line * 32, (line + 1) * 32);
         if (listed.length < 32) throw new Refusal("incomplete", `${leavesName} has no hash for this entry`, seq);
-        rows += readEntry(body, seq, { origin: manifest.origin, problems, committed: hasPayloads ? committed : null });
+        rows += readEntry(body, seq, { origin: manifest.origin, problems, committed: hasPayloads ? committed : null, changes });
         walk.add(sha256Tree.leaf(body), listed);
         [seq, line] = [seq + 1, line + 1];
         const root = signed.get(seq);
@@ -87,6 +89,7 @@ export async function walkEntries(files: BundleFiles, options: WalkOptions): Pro
   verdict.checked = seq - first;
   if (seq <= last) throw new Refusal("incomplete", `The bundle ends before its last entry: ${last - seq + 1} entries are missing`, seq);
   await payloads.end();
+  checkKeys(checkpoints, changes, problems);
   const nodes = spanNodes({ start: last + 1, end: treeSize });
   if (nodes.length !== manifest.proof.right.length)
     throw new Refusal(
@@ -104,7 +107,12 @@ export async function walkEntries(files: BundleFiles, options: WalkOptions): Pro
 function readEntry(
   body: Buffer,
   seq: number,
-  { origin, problems, committed }: { origin: string; problems: Problems; committed: Committed[] | null },
+  {
+    origin,
+    problems,
+    committed,
+    changes,
+  }: { origin: string; problems: Problems; committed: Committed[] | null; changes: LedgerKeyChange[] },
 ): string {
   const parsed = parseCanonical(body);
   if ("refused" in parsed) {
@@ -125,5 +133,24 @@ function readEntry(
   if (payloads !== undefined && committed !== null) {
     for (const [name, commitment] of Object.entries(payloads)) committed.push({ seq, name, commitment });
   }
+  if (event.type === "remit.ledger-keys-changed") {
+    const keys = readLedgerKeySet(sha256, origin, event.data);
+    if (keys === null) problems.report("tampered", seq, "The entry states keys of the ledger that are none");
+    else changes.push({ seq, keys });
+  }
   return csvRow(seq, event);
+}
+
+/** A key that the ledger itself has given up signs nothing any more, whoever has it. */
+function checkKeys(checkpoints: readonly Signed[], changes: readonly LedgerKeyChange[], problems: Problems): void {
+  if (changes.length === 0) return;
+  for (const { checkpoint, signedBy } of checkpoints) {
+    const may = new Set(ledgerKeysAt(changes, checkpoint.size).may.map(formatNoteKey));
+    if (signedBy.some((key) => may.has(formatNoteKey(key)))) continue;
+    problems.report(
+      "tampered",
+      null,
+      `The checkpoint of ${checkpoint.size} entries is signed with a key alone that the ledger had retired by then`,
+    );
+  }
 }

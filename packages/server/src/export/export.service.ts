@@ -6,7 +6,7 @@ import { defaultOrigin, ledgerKey, verifierKeys } from "../ledger/ledger-key.ts"
 import type { LedgerRows } from "../ledger/ledger-rows.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { PayloadKeys } from "../ledger/payload-keys.ts";
-import type { TreeStore } from "../ledger/tree-store.ts";
+import type { StoredCheckpoint, TreeStore } from "../ledger/tree-store.ts";
 import { bundlePages } from "./bundle-pages.ts";
 import { writeBundle } from "./bundle-writer.ts";
 import type { ExportStore } from "./export.store.ts";
@@ -23,6 +23,8 @@ export type ExportDeps = {
   knownKeys?: () => Promise<string[]>;
   /** A checkpoint's note with the cosignatures of its witnesses. */
   wholeNote?: (checkpoint: { size: number; note: string }) => Promise<string>;
+  /** The newest checkpoint that enough organisations have witnessed. */
+  witnessed?: () => Promise<StoredCheckpoint | null>;
   origin?: string;
   now: () => Date;
   newId: (kind: "entry") => Id<"entry">;
@@ -81,10 +83,13 @@ export function createExports(deps: ExportDeps): Exports {
 
   return {
     async open(request, actor) {
-      const { checkpoint } = await tree.last();
-      if (checkpoint === null) throw new RemitError("not-found", "The ledger is empty: nothing has been signed yet");
+      const { checkpoint: newest } = await tree.last();
+      if (newest === null) throw new RemitError("not-found", "The ledger is empty: nothing has been signed yet");
+      const { first, last } = await range(request, newest.size);
+      const witnessed = (await deps.witnessed?.()) ?? null;
+      // What somebody outside has seen proves more than what is newer.
+      const checkpoint = witnessed !== null && witnessed.size > last ? witnessed : newest;
       const { size } = checkpoint;
-      const { first, last } = await range(request, size);
       const [proof, since, within] = [
         await rangeProof(tree, { first, last, size }),
         await sinceProof(request.since, size),
