@@ -419,7 +419,8 @@ export const requirements: readonly Requirement[] = [
   {
     id: "AUD-14",
     capability: "Verified execution traces",
-    promise: "Entries stand in a signed Merkle tree; verification recomputes all of it and names the first wrong sequence number.",
+    promise:
+      "Entries stand in a signed Merkle tree that others can watch; verification recomputes all of it, compares it with what they hold, and names the first wrong sequence number.",
     level: "N",
   },
   {
