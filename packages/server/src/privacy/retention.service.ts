@@ -1,4 +1,5 @@
-import type { Id, IdKind, RetentionView } from "@remit/contract";
+import type { Id, IdKind, RetentionSpec, RetentionView } from "@remit/contract";
+import { RemitError } from "@remit/contract";
 import { type DueKey, dueKeys, rowsDueBefore } from "@remit/core";
 import type { ControlState } from "../control/control-state.ts";
 import type { Database } from "../database/database.ts";
@@ -40,8 +41,18 @@ export function createRetention(options: {
 }): Retention {
   const { database, store, ledger, now, newId } = options;
 
+  /** None before the first apply. */
+  function schedules(): RetentionSpec | undefined {
+    try {
+      return options.registry.current().organisation.retention;
+    } catch (error) {
+      if (RemitError.is(error)) return undefined;
+      throw error;
+    }
+  }
+
   async function due(): Promise<{ keys: DueKey[]; before: Date | null }> {
-    const { retention } = options.registry.current().organisation;
+    const retention = schedules();
     if (retention === undefined) return { keys: [], before: null };
     return { keys: dueKeys(retention, await store.keptKeys(database), now()), before: rowsDueBefore(retention, now()) };
   }

@@ -9,6 +9,18 @@ const minute = 60_000;
 const id = (run: { id: string }): Id<"run"> => run.id as Id<"run">;
 
 describe("starting", () => {
+  test("[DAT-14] what an agent is given lies sealed; once it is erased, no run begins with less than the whole of it", async () => {
+    await using test = await openTestRuns();
+    const item = await test.enqueue("T-1");
+    const [row] = await test.superuser.query<{ payload: unknown }>("SELECT payload FROM queue_item");
+    expect(row?.payload).toEqual({});
+    await test.superuser.query("DELETE FROM payload_key WHERE subject = 'queue:billing-tier1'");
+    await expect(test.start()).rejects.toMatchObject({ code: "not-found" });
+    expect(await test.item(item)).toMatchObject({ state: "ready", attempts: 1 });
+    const [ended] = await test.entries("run-ended");
+    expect(ended?.data).toMatchObject({ state: "failed" });
+  });
+
   test("[RUN-01][RUN-27] claims the oldest item and gives the agent what it needs, with one entry for each change", async () => {
     await using test = await openTestRuns();
     const oldest = await test.enqueue("T-1");
