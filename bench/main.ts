@@ -1,9 +1,10 @@
 /**
  * What a relay costs: processor time per call, latency and memory, of every target in one interleaved run; what each of Remit's stages
- * costs; and how that grows. `--quick`: a short run. `--only=peers|stages|scale`: one of the three. `--json`: the report as JSON.
+ * costs; and how that grows. `--quick`: a short run. `--only=peers|stages|scale|ledger`: one of them. `--json`: the report as JSON.
  * `soak [calls]`: whether memory stays flat.
  * Reads /proc, so it runs on Linux only.
  */
+import { benchLedger, ledgerTable } from "./ledger.ts";
 import { measureCpu, measureLatency, warmUp } from "./measure.ts";
 import type { Measured } from "./measure.ts";
 import { machine, rowOf, textOf, versions } from "./report.ts";
@@ -129,6 +130,8 @@ if (words[0] === "soak") {
   const isFlat = await soak({ calls, json, say });
   process.exitCode = isFlat ? 0 : 1;
 } else {
-  const report = await compare();
-  process.stdout.write(`${json ? JSON.stringify(report, null, 2) : textOf(report)}\n`);
+  const report = only === "ledger" ? null : await compare();
+  const ledger = only === undefined || only === "ledger" ? await benchLedger(quick, say) : [];
+  const text = [report === null ? "" : textOf(report), ledger.length === 0 ? "" : ledgerTable(ledger)].filter(Boolean).join("\n\n");
+  process.stdout.write(`${json ? JSON.stringify({ ...report, ledger }, null, 2) : text}\n`);
 }
