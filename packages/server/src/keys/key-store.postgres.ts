@@ -49,6 +49,8 @@ export function createKeyStore({ database, masterKey }: { database: Queryable; m
     async addVersion(transaction, name, algorithm) {
       const version = ((await newest(transaction, name))?.version ?? 0) + 1;
       const row = await make(transaction, masterKey, name, algorithm, version);
+      // Whoever asks for the newest from here on is not given the one before it.
+      loaded.delete(`${name} ${algorithm}`);
       return { version, key: opened(name, algorithm, row) };
     },
   };
