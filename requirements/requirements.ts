@@ -456,6 +456,13 @@ export const requirements: readonly Requirement[] = [
     level: "N",
   },
   {
+    id: "OBS-16",
+    capability: "Observability as governance artifact",
+    promise:
+      "Whether metrics and traces cover every recorded action is itself checked, by kind, and each action that one side lacks is named.",
+    level: "N",
+  },
+  {
     id: "CST-01",
     capability: "Budget alerts",
     promise: "What is spent and reserved of a budget is told beside its limit, and an alert is raised before it is spent.",

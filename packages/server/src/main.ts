@@ -629,6 +629,8 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       registry,
       tally: createTallyStore(database),
       state: createStateFacts(database, () => currentBuckets(now(), loadedOrNull(registry)?.registry.organisation.timeZone ?? "UTC")),
+      instance: instance.id,
+      now,
       logger,
     });
     stops.push(() => metrics.stop());

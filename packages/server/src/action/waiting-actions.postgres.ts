@@ -35,7 +35,7 @@ export function createWaitingActions(options: {
         },
       ]);
       const { tool, caller, trace_id: traceId, requested_at: requestedAt } = row;
-      traceApprovalWait(options, { id: actionId, tool, caller, traceId, requestedAt }, { outcome: state, at });
+      transaction.onCommit(() => traceApprovalWait(options, { id: actionId, tool, caller, traceId, requestedAt }, { outcome: state, at }));
     },
     async outcomes(actionIds) {
       const rows = await options.database.query<{ id: string; state: string; reason: string | null }>(

@@ -20,6 +20,8 @@ export type Transaction = Queryable & {
    * That fails when this fails.
    */
   write(sql: string | { name: string; text: string }, values?: readonly unknown[]): void;
+  /** Called once it is known to have committed, and never otherwise: for what is told of a change and must not be told of none. */
+  onCommit(listener: () => void): void;
 };
 
 /** A statement that is prepared once per connection. */

@@ -18,6 +18,7 @@ export function openTransaction(client: PoolClient): OpenTransaction {
   let failure: Error | null = null;
   let isSending = false;
   let isAsked = false;
+  const listeners: (() => void)[] = [];
 
   function send(): void {
     if (isSending || !isAsked) return;
@@ -56,9 +57,11 @@ export function openTransaction(client: PoolClient): OpenTransaction {
       write(sql, values = []) {
         unsent.push({ ...statementOf(sql, values), ...unanswered });
       },
+      onCommit: (listener) => void listeners.push(listener),
     },
     async commit() {
       await ask({ name: "commit", text: "COMMIT" }, []);
+      for (const listener of listeners) listener();
     },
   };
 }

@@ -88,3 +88,20 @@ test("a value that cannot be sent fails its own query alone", async () => {
   });
   expect(await test.ids()).toEqual([1]);
 });
+
+test("whoever waits for the commit is told of a commit, and of nothing else", async () => {
+  await using test = await openThings();
+  const told: string[] = [];
+  const failing = test.database.transaction(async (transaction) => {
+    transaction.onCommit(() => told.push("failed"));
+    transaction.write(insert, [1]);
+    transaction.write(insert, [1]);
+  });
+  await expect(failing).rejects.toMatchObject({ code: "23505" });
+  await test.database.transaction(async (transaction) => {
+    transaction.onCommit(() => told.push("committed"));
+    transaction.write(insert, [2]);
+    expect(told).toEqual([]);
+  });
+  expect(told).toEqual(["committed"]);
+});

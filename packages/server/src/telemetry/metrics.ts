@@ -11,6 +11,8 @@ export type Metrics = {
   add(source: MetricSource): void;
   /** All readings, in Prometheus' text format. Askers at the same moment share one reading. */
   text(): Promise<string>;
+  /** The same without what Node tells of its process. */
+  read(): Promise<{ families: MetricFamily[]; readings: Reading[] }>;
   families(): MetricFamily[];
   stop(): void;
 };
@@ -49,10 +51,14 @@ export function createMetrics(options: { isLeading: () => boolean; logger: Logge
     }
   }
 
-  async function read(): Promise<string> {
+  async function read(): Promise<{ families: MetricFamily[]; readings: Reading[] }> {
     const asked = options.isLeading() ? sources : sources.filter(({ families }) => families.some(({ of }) => of === "server"));
-    const readings = (await Promise.all(asked.map(readingsOf))).flat();
-    return `${renderMetrics(families(), readings)}\n${await own.metrics()}`;
+    return { families: families(), readings: (await Promise.all(asked.map(readingsOf))).flat() };
+  }
+
+  async function text(): Promise<string> {
+    const told = await read();
+    return `${renderMetrics(told.families, told.readings)}\n${await own.metrics()}`;
   }
 
   function families(): MetricFamily[] {
@@ -67,9 +73,10 @@ export function createMetrics(options: { isLeading: () => boolean; logger: Logge
       sources.push(source);
     },
     text() {
-      reading ??= read().finally(() => (reading = null));
+      reading ??= text().finally(() => (reading = null));
       return reading;
     },
+    read,
     families,
     stop: () => own.clear(),
   };

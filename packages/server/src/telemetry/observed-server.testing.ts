@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { IssuedSecret, LedgerVerdict, LoginLink, RecordedEvent, StartedSession } from "@remit/contract";
 import { openTestDatabase } from "../database/testing.ts";
@@ -57,6 +58,16 @@ unless { context.approvals.contains(Remit::Team::"support-lead") };
 `,
 });
 
+type CallOptions = { meta?: object; headers?: Record<string, string>; signal?: AbortSignal };
+type Called = { outcome: string; code: string | null; text: string };
+
+const busyRounds = 60;
+const busyPauseMs = 500;
+
+function isBusy(code: string | null): boolean {
+  return code === "control-state-stale" || code === "database-unavailable" || code === "ledger-unavailable";
+}
+
 export type ObservedServer = Awaited<ReturnType<typeof openObservedServer>>;
 
 /** A real server with an agent that calls tools of each kind, as people and scrapers see it. Every call has a minute. */
@@ -78,15 +89,19 @@ export async function openObservedServer(environment: Record<string, string> = {
   const server = await start();
   const machine = `Machine ${(await readFile(server.machineKeyFile, "utf8")).trim()}`;
 
+  /** A machine that is busy with other things may leave a server without its control state for a moment: then it is asked again. */
   async function ask<Answer>(path: string, body: unknown, authorization: string, more: Record<string, string> = {}): Promise<Answer> {
-    const response = await fetch(`${server.url}${path}`, {
-      method: body === undefined ? "GET" : "POST",
-      headers: { authorization, accept: "application/json, text/event-stream", "content-type": "application/json", ...more },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    });
-    const answer = await response.text();
-    if (!response.ok) throw new Error(`${path}: ${response.status} ${answer}`);
-    return JSON.parse(answer) as Answer;
+    for (let left = busyRounds; ; left -= 1) {
+      const response = await fetch(`${server.url}${path}`, {
+        method: body === undefined ? "GET" : "POST",
+        headers: { authorization, accept: "application/json, text/event-stream", "content-type": "application/json", ...more },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      });
+      const answer = await response.text();
+      if (response.ok) return JSON.parse(answer) as Answer;
+      if (response.status !== 503 || left === 0) throw new Error(`${path}: ${response.status} ${answer}`);
+      await delay(busyPauseMs);
+    }
   }
 
   async function person(party: string): Promise<string> {
@@ -96,13 +111,39 @@ export async function openObservedServer(environment: Record<string, string> = {
 
   await ask("/v1/registry/apply", { files }, machine);
   const secret = await ask<IssuedSecret>("/v1/agents/support-agent/secrets", {}, machine);
-  const issued = await fetch(`${server.url}/oidc/token`, {
-    method: "POST",
-    headers: { authorization: `Basic ${Buffer.from(`${secret.clientId}:${secret.clientSecret}`).toString("base64")}` },
-    body: new URLSearchParams({ grant_type: "client_credentials", resource: `${server.url}/mcp` }),
-  });
-  const agent = `Bearer ${((await issued.json()) as { access_token: string }).access_token}`;
+  async function agentToken(): Promise<string> {
+    for (let left = busyRounds; ; left -= 1) {
+      const issued = await fetch(`${server.url}/oidc/token`, {
+        method: "POST",
+        headers: { authorization: `Basic ${Buffer.from(`${secret.clientId}:${secret.clientSecret}`).toString("base64")}` },
+        body: new URLSearchParams({ grant_type: "client_credentials", resource: `${server.url}/mcp` }),
+      });
+      const { access_token: token } = (await issued.json()) as { access_token?: string };
+      if (token !== undefined) return token;
+      if (left === 0) throw new Error(`/oidc/token: ${issued.status}`);
+      await delay(busyPauseMs);
+    }
+  }
+  const agent = `Bearer ${await agentToken()}`;
   let calls = 0;
+
+  async function callOnce(name: string, args: object, more: CallOptions): Promise<Called> {
+    calls += 1;
+    const params = { name: `fixture__${name}`, arguments: args, ...(more.meta === undefined ? {} : { _meta: more.meta }) };
+    const response = await fetch(`${server.url}/mcp`, {
+      method: "POST",
+      headers: { authorization: agent, accept: "application/json, text/event-stream", "content-type": "application/json", ...more.headers },
+      body: JSON.stringify({ jsonrpc: "2.0", id: calls, method: "tools/call", params }),
+      ...(more.signal === undefined ? {} : { signal: more.signal }),
+    });
+    const { result, error } = (await response.json()) as {
+      error?: { data?: { code?: string } };
+      result?: { content?: { text?: string }[]; _meta?: { "remit/outcome"?: { type: string; code?: string } } };
+    };
+    const text = (result?.content ?? []).map((block) => block.text ?? "").join("\n");
+    const told = result?._meta?.["remit/outcome"];
+    return { outcome: result === undefined ? "error" : (told?.type ?? "succeeded"), code: told?.code ?? error?.data?.code ?? null, text };
+  }
 
   return {
     url: server.url,
@@ -112,29 +153,12 @@ export async function openObservedServer(environment: Record<string, string> = {
     ask,
     person,
     /** A call of the agent's: what came of it, and as which action. */
-    async call(
-      name: string,
-      args: object = {},
-      more: { meta?: object; headers?: Record<string, string>; signal?: AbortSignal } = {},
-    ): Promise<{ outcome: string; text: string }> {
-      calls += 1;
-      const params = { name: `fixture__${name}`, arguments: args, ...(more.meta === undefined ? {} : { _meta: more.meta }) };
-      const response = await fetch(`${server.url}/mcp`, {
-        method: "POST",
-        headers: {
-          authorization: agent,
-          accept: "application/json, text/event-stream",
-          "content-type": "application/json",
-          ...more.headers,
-        },
-        body: JSON.stringify({ jsonrpc: "2.0", id: calls, method: "tools/call", params }),
-        ...(more.signal === undefined ? {} : { signal: more.signal }),
-      });
-      const { result } = (await response.json()) as {
-        result?: { content?: { text?: string }[]; _meta?: { "remit/outcome"?: { type: string } } };
-      };
-      const text = (result?.content ?? []).map((block) => block.text ?? "").join("\n");
-      return { outcome: result === undefined ? "error" : (result._meta?.["remit/outcome"]?.type ?? "succeeded"), text };
+    async call(name: string, args: object = {}, more: CallOptions = {}): Promise<Called> {
+      for (let left = busyRounds; ; left -= 1) {
+        const called = await callOnce(name, args, more);
+        if (!isBusy(called.code) || left === 0) return called;
+        await delay(busyPauseMs);
+      }
     },
     async metrics(): Promise<Map<string, number>> {
       const response = await fetch(`${server.url}/metrics`, { headers: { authorization: machine } });

@@ -1,4 +1,4 @@
-import { type RequestListener, createServer } from "node:http";
+import { type IncomingHttpHeaders, type RequestListener, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 
 type Attribute = { key: string; value: { stringValue?: string } };
@@ -39,13 +39,16 @@ export async function openEndpoint(listener: RequestListener) {
 /** One that takes what it is sent, in OTLP's JSON. */
 export async function openReceiver() {
   const spans: ReceivedSpan[] = [];
+  const metrics: { headers: IncomingHttpHeaders; body: object }[] = [];
   const paths = new Set<string | undefined>();
   const endpoint = await openEndpoint((request, response) => {
     paths.add(request.url);
     const chunks: Buffer[] = [];
     request.on("data", (chunk: Buffer) => chunks.push(chunk));
     request.on("end", () => {
-      for (const { resource, scopeSpans } of (JSON.parse(Buffer.concat(chunks).toString()) as Body).resourceSpans) {
+      const body = JSON.parse(Buffer.concat(chunks).toString()) as Partial<Body>;
+      if (request.url?.endsWith("/v1/metrics") === true) metrics.push({ headers: request.headers, body });
+      for (const { resource, scopeSpans } of body.resourceSpans ?? []) {
         const of = named(resource.attributes);
         for (const span of scopeSpans.flatMap(({ spans }) => spans))
           spans.push({ ...span, service: of["service.name"] ?? "", resource: of, attributes: named(span.attributes) });
@@ -53,7 +56,7 @@ export async function openReceiver() {
       response.writeHead(200, { "content-type": "application/json" }).end("{}");
     });
   });
-  return { ...endpoint, spans, paths };
+  return { ...endpoint, spans, metrics, paths };
 }
 
 function named(attributes: Attribute[]): Record<string, string | undefined> {

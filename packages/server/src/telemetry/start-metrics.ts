@@ -12,6 +12,7 @@ import { createMetrics } from "./metrics.ts";
 import type { Metrics } from "./metrics.ts";
 import { listenForMetrics, registerMetricsRoutes } from "./metrics.routes.ts";
 import { openMetricsToken } from "./metrics-token.ts";
+import { startPushingMetrics } from "./push-metrics.ts";
 import { createServerMetrics } from "./server-metrics.ts";
 import { createStateMetrics } from "./state-metrics.ts";
 import type { StateFactsStore } from "./state-metrics.ts";
@@ -29,6 +30,9 @@ export type StartMetricsOptions = {
   registry: RegistrySource;
   tally: TallyStore;
   state: StateFactsStore;
+  /** Which of the servers this is. */
+  instance: string;
+  now: () => Date;
   logger: Logger;
 };
 
@@ -44,9 +48,19 @@ export async function startMetrics(app: App, options: StartMetricsOptions): Prom
   const address = options.environment["REMIT_METRICS_ADDRESS"] ?? "";
   const listener = address === "" ? null : await listenForMetrics(address, metrics);
   if (listener !== null) options.logger.info({ url: listener.url }, "metrics are told here to anybody who asks");
+  const pushing = startPushingMetrics({
+    ...options,
+    resource: {
+      "service.name": options.environment["OTEL_SERVICE_NAME"] || "remit",
+      "service.version": version,
+      "service.instance.id": options.instance,
+    },
+    read: () => metrics.read(),
+  });
   return {
     ...metrics,
     async stop() {
+      await pushing?.stop();
       await listener?.stop();
       metrics.stop();
     },
