@@ -12,7 +12,7 @@ import { openObservedServer } from "./observed-server.testing.ts";
 const rules = fileURLToPath(new URL("../../../../deploy/prometheus/", import.meta.url));
 const hasPromtool = isInstalled("promtool");
 const hasPrometheus = isInstalled("prometheus");
-const patience = { timeout: 60_000, interval: 500 };
+const patience = { timeout: 120_000, interval: 500 };
 
 function isInstalled(program: string): boolean {
   const found = spawnSync("sh", ["-c", `command -v ${program}`]).status === 0;
@@ -32,7 +32,7 @@ test.skipIf(!hasPromtool)(
       expect(status).toBe(0);
     }
   },
-  120_000,
+  280_000,
 );
 
 test.skipIf(!hasPromtool)(
@@ -50,7 +50,7 @@ test.skipIf(!hasPromtool)(
     expect(`${stdout}${stderr}`.split("\n").filter((line) => line.startsWith("remit_"))).toEqual([]);
     expect([0, 3]).toContain(status);
   },
-  120_000,
+  280_000,
 );
 
 test.skipIf(!hasPrometheus)(
@@ -108,7 +108,7 @@ test.skipIf(!hasPrometheus)(
       await rm(folder, { recursive: true, force: true });
     }
   },
-  180_000,
+  280_000,
 );
 
 function freePort(): Promise<number> {
