@@ -1,3 +1,5 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openHostileWorld, plainTool } from "./hostile.testing.ts";
 import type { HostileWorld } from "./hostile.testing.ts";
@@ -427,6 +429,13 @@ test.each(cases)("[CTL-18] hostile: $name", async ({ name, hostile, honest }) =>
   row.by = await hostile(world);
   await honest(world);
   row.honest = "passed";
+});
+
+test("[CTL-18] the page of hostile cases has each of them, in order, with how it ended", async () => {
+  const page = await readFile(join(import.meta.dirname, "../docs/security/hostile.md"), "utf8");
+  const told = [...page.matchAll(/^\| (.+?) +\| `(.+?)` +\|/gm)].map(([, name = "", ending = ""]) => ({ name, ending }));
+  expect(told.map(({ name }) => name)).toEqual(cases.map(({ name }) => name));
+  for (const { name, by } of rows) expect(by, name).toContain(told.find((one) => one.name === name)?.ending);
 });
 
 test("[CTL-18] every hostile case was stopped, every honest one let through, and the server is as it was", async () => {

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
-import type { CredentialSpec, NewEntry, UpstreamSpec } from "@remit/contract";
+import type { CredentialSpec, NewEntry } from "@remit/contract";
 import { credentialNames, RemitError } from "@remit/contract";
 import { covers } from "@remit/core";
+import type { Registry } from "@remit/core";
 import type { Database } from "../database/database.ts";
 import type { Halts } from "../halt/halts.ts";
 import { newId } from "../id/new-id.ts";
@@ -76,11 +77,12 @@ export function createBroker(options: BrokerOptions): RunningBroker {
     const ended = await leases.ended(database, [...held.keys()]);
     const newest = await newestOf([...held.values()].flatMap(({ rests }) => rests));
     const drops: Promise<void>[] = [];
+    const registry = registryNow();
     for (const one of held.values()) {
       const reason = ended.get(one.row.id);
       if (reason !== undefined) one.end(reason, "halted");
       else if (one.rests.some(({ path, version }) => newest.get(path) !== version)) drops.push(drop(one, "its secret has a new version"));
-      else if (one.request.credentials === undefined && hasChanged(one))
+      else if (registry !== null && one.request.credentials === undefined && hasChanged(one, registry))
         drops.push(drop(one, "its credential was changed in the registry"));
     }
     await Promise.all(drops);
@@ -96,28 +98,22 @@ export function createBroker(options: BrokerOptions): RunningBroker {
     return new Map([...stored, ...granted]);
   }
 
-  function hasChanged({ request, credentials }: Held): boolean {
-    const upstream = currentUpstream(request.upstream.name);
+  function hasChanged({ request, credentials }: Held, registry: Registry): boolean {
+    const upstream = registry.upstreams.get(request.upstream.name);
     return (
       upstream === undefined ||
       !isDeepStrictEqual(credentialNames(upstream), credentialNames(request.upstream)) ||
-      credentials.some((spec) => !isDeepStrictEqual(currentSpec(spec.name), spec))
+      credentials.some((spec) => !isDeepStrictEqual(registry.credentials.get(spec.name), spec))
     );
   }
 
-  function currentUpstream(name: string): UpstreamSpec | undefined {
+  /** Null while the control state cannot be confirmed: that says nothing of what is registered, and it is looked at again. */
+  function registryNow(): Registry | null {
     try {
-      return options.registry.current().upstreams.get(name);
-    } catch {
-      return undefined;
-    }
-  }
-
-  function currentSpec(name: string): CredentialSpec | undefined {
-    try {
-      return options.registry.current().credentials.get(name);
-    } catch {
-      return undefined;
+      return options.registry.current();
+    } catch (error) {
+      if (RemitError.is(error) && error.code === "control-state-stale") return null;
+      throw error;
     }
   }
 
@@ -132,8 +128,10 @@ export function createBroker(options: BrokerOptions): RunningBroker {
   }
 
   function specsOf(request: LeaseRequest, names: readonly string[]): CredentialSpec[] {
+    // What cannot be confirmed is refused as that, and not as if nobody had registered the credential.
+    const registered = request.credentials ?? options.registry.current().credentials;
     return names.map((name) => {
-      const spec = request.credentials === undefined ? currentSpec(name) : request.credentials.get(name);
+      const spec = registered.get(name);
       if (spec === undefined) throw new RemitError("credential-missing", `there is no credential "${name}"; nothing was sent`);
       return spec;
     });
