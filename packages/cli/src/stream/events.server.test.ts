@@ -41,7 +41,7 @@ async function remit(...args: string[]) {
 }
 
 test("the newest events are told in words, and with --json as CloudEvents to a line", async () => {
-  await vi.waitFor(async () => expect((await remit("events", "tail")).out).toMatch(/^0 {2}\S+ {2}server-started {2}service:remit/), {
+  await vi.waitFor(async () => expect((await remit("events", "tail")).out).toMatch(/^\d+ {2}\S+ {2}server-started {2}service:remit/m), {
     timeout: 30_000,
   });
   const { out, exit } = await remit("events", "tail", "--after", "-1", "--types", "server-*", "--json");

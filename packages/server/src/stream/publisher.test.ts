@@ -8,7 +8,8 @@ import type { EventSink } from "./publisher.ts";
 import { openTestStream } from "./stream.testing.ts";
 import type { TestStream } from "./stream.testing.ts";
 
-const patient = { timeout: 30_000, interval: 20 };
+const patient = { timeout: 60_000, interval: 20 };
+vi.setConfig({ testTimeout: 180_000 });
 
 /** A broker that keeps each id once, as the real one does for a while, and fails when it is told to. */
 function broker() {
@@ -30,7 +31,7 @@ function broker() {
   return { sent, kept, state, open };
 }
 
-function start(stream: TestStream, open: () => Promise<EventSink>, problems: unknown[] = [], leaseMs = 1_000) {
+function start(stream: TestStream, open: () => Promise<EventSink>, problems: unknown[] = [], leaseMs = 30_000) {
   return startPublisher({
     name: "broker",
     database: stream.database,

@@ -115,7 +115,7 @@ export async function openTestWebhooks(delays: readonly number[] = Array.from({ 
         schedule,
         known,
         onProblem: (problem) => problems.push(problem),
-        leaseMs: 5_000,
+        leaseMs: 30_000,
         claimMs: 50,
         ...more,
       });
