@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { Client } from "pg";
+import { Client, DatabaseError } from "pg";
 import type { KeyRewriter } from "./key-rewriter.ts";
 
 /**
@@ -29,7 +29,7 @@ export function createKeyRewriter(options: {
         "SELECT relation, since::text FROM key_rewrite ORDER BY relation",
       );
       if (rows.length === 0) return true;
-      for (const { relation } of rows) await client.query(`VACUUM (FULL) ${client.escapeIdentifier(relation)}`);
+      for (const { relation } of rows) await rewriteOne(client, relation);
       if (options.ownsCluster) await passLog(client);
       // The files of before go with a checkpoint; where the owner may not ask for one, PostgreSQL makes one by itself within minutes.
       else await client.query("CHECKPOINT").catch(() => undefined);
@@ -50,10 +50,23 @@ export function createKeyRewriter(options: {
     rewrite() {
       // Not together with one that runs: it may have read the list before the caller's keys were on it.
       const next = last.then(rewriteAll);
-      last = next;
+      last = next.catch(() => undefined);
       return next;
     },
   };
+}
+
+/** Somebody who reads the table for longer than we wait is waited for again, with everybody else let through in between. */
+async function rewriteOne(client: Client, relation: string): Promise<void> {
+  for (let left = 4; ; left -= 1) {
+    try {
+      await client.query(`VACUUM (FULL) ${client.escapeIdentifier(relation)}`);
+      return;
+    } catch (error) {
+      if (left === 0 || !(error instanceof DatabaseError) || error.code !== "55P03") throw error;
+      await sleep(100);
+    }
+  }
 }
 
 /**
