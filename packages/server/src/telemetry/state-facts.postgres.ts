@@ -25,6 +25,7 @@ export function createStateFacts(database: Queryable, buckets: () => readonly st
           oldestPendingSeconds: row.oldest_unsequenced,
           checkpointAgeSeconds: row.checkpoint_age,
         },
+        witnessed: { size: row.witnessed, ageSeconds: row.witnessed_age, splitViews: row.split_views, anchorsFailing: row.anchors_failing },
         runs: row.runs,
         leases: row.leases,
         servers: row.servers,
@@ -39,8 +40,21 @@ export function createStateFacts(database: Queryable, buckets: () => readonly st
   };
 }
 
-type Counts = Record<"executing" | "pending" | "granted" | "size" | "unsequenced" | "runs" | "leases" | "servers", number> &
-  Record<"oldest_pending" | "oldest_unsequenced" | "checkpoint_age", number | null>;
+type Counts = Record<
+  | "executing"
+  | "pending"
+  | "granted"
+  | "size"
+  | "unsequenced"
+  | "runs"
+  | "leases"
+  | "servers"
+  | "witnessed"
+  | "split_views"
+  | "anchors_failing",
+  number
+> &
+  Record<"oldest_pending" | "oldest_unsequenced" | "checkpoint_age" | "witnessed_age", number | null>;
 
 const countsSql = `
 SELECT
@@ -53,6 +67,10 @@ SELECT
   (SELECT extract(epoch FROM clock_timestamp() - e.at)::float8 FROM (SELECT entry_ids FROM ledger_pending ORDER BY serial LIMIT 1) p
      JOIN ledger_entry e ON e.id = p.entry_ids[1]) AS oldest_unsequenced,
   (SELECT extract(epoch FROM clock_timestamp() - at)::float8 FROM ledger_checkpoint ORDER BY size DESC LIMIT 1) AS checkpoint_age,
+  (SELECT coalesce(max(size), 0)::float8 FROM ledger_cosignature) AS witnessed,
+  (SELECT extract(epoch FROM clock_timestamp() - at)::float8 FROM ledger_cosignature ORDER BY size DESC LIMIT 1) AS witnessed_age,
+  (SELECT count(*)::int FROM ledger_split_view) AS split_views,
+  (SELECT count(*)::int FROM ledger_anchor WHERE failures > 0) AS anchors_failing,
   (SELECT count(*)::int FROM run WHERE state = 'running') AS runs,
   (SELECT count(*)::int FROM credential_lease WHERE ended_at IS NULL AND expires_at > clock_timestamp()) AS leases,
   (SELECT count(*)::int FROM server_instance WHERE heartbeat_at > clock_timestamp() - interval '10 s') AS servers`;

@@ -7,6 +7,8 @@ export type StateFacts = {
   approvals: { pending: number; oldestSeconds: number | null; granted: number };
   ledger: { size: number; pending: number; oldestPendingSeconds: number | null; checkpointAgeSeconds: number | null };
   queues: { queue: string; state: string; items: number }[];
+  /** By any witness: whose word counts is a matter of policy, and `remit audit verify` says it. */
+  witnessed: { size: number; ageSeconds: number | null; splitViews: number; anchorsFailing: number };
   runs: number;
   halts: { mode: string; count: number }[];
   /** Windows that can still be drawn on, the fullest of each scope. */
@@ -42,6 +44,10 @@ export const stateFamilies: readonly MetricFamily[] = [
     "How long the oldest of them has waited for its place; its making, where that is later known.",
   ),
   gauge("remit_ledger_checkpoint_age_seconds", "Since the newest checkpoint was signed. Grows while nothing happens."),
+  gauge("remit_ledger_witnessed_entries", "The size of the newest checkpoint that a witness has signed; 0: none has signed any."),
+  gauge("remit_ledger_witnessed_age_seconds", "Since that signature came."),
+  gauge("remit_ledger_split_views", "Contradictions that somebody has shown: two signed checkpoints that cannot both be true."),
+  gauge("remit_anchors_failing", "Witnesses and sinks that did not take the last checkpoint."),
   gauge("remit_queue_items", "Work in queues that is not done.", ["queue", "state"]),
   gauge("remit_runs_running", "Runs that have not ended."),
   gauge("remit_halts_in_force", "Halts that nobody has released.", ["mode"]),
@@ -80,6 +86,10 @@ export function createStateMetrics(store: StateFactsStore, limits: () => readonl
         ...one("remit_ledger_pending_entries", ledger.pending),
         ...one("remit_ledger_oldest_pending_seconds", ledger.oldestPendingSeconds ?? 0),
         ...one("remit_ledger_checkpoint_age_seconds", ledger.checkpointAgeSeconds),
+        ...one("remit_ledger_witnessed_entries", facts.witnessed.size),
+        ...one("remit_ledger_witnessed_age_seconds", facts.witnessed.ageSeconds),
+        ...one("remit_ledger_split_views", facts.witnessed.splitViews),
+        ...one("remit_anchors_failing", facts.witnessed.anchorsFailing),
         ...facts.queues.flatMap(({ queue, state, items }) => one("remit_queue_items", items, { queue, state })),
         ...one("remit_runs_running", facts.runs),
         ...["halt", "safe-mode"].flatMap((mode) =>
