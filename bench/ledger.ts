@@ -34,7 +34,7 @@ async function underLoad({ writers, seconds, proofs }: Settings, say: (text: str
   const latencies: number[] = [];
   const committed = new Map<string, number>();
   const began = performance.now();
-  let isOver = false;
+  const over = new AbortController();
   const entry = () =>
     testEntry("action-succeeded", {
       actionId: testId("action"),
@@ -42,7 +42,7 @@ async function underLoad({ writers, seconds, proofs }: Settings, say: (text: str
       data: { tool: "helpdesk__search_articles", effect: "read", environment: "production", durationMs: 12.5, policy: "support" },
     });
   const write = async () => {
-    while (!isOver) {
+    while (!over.signal.aborted) {
       const next = entry();
       const at = performance.now();
       await test.ledger.record(next);
@@ -52,7 +52,7 @@ async function underLoad({ writers, seconds, proofs }: Settings, say: (text: str
   };
   let verified = 0;
   const verify = async () => {
-    while (!isOver) {
+    while (!over.signal.aborted) {
       const { ok, firstWrong } = await audit.verify();
       if (!ok) throw new Error(`the ledger does not verify under load: ${firstWrong?.what ?? ""}`);
       verified += 1;
@@ -62,7 +62,7 @@ async function underLoad({ writers, seconds, proofs }: Settings, say: (text: str
   await new Promise((done) => void setTimeout(done, seconds * 1000));
   const took = (performance.now() - began) / 1000;
   const written = latencies.length;
-  isOver = true;
+  over.abort();
   await Promise.all(working);
   await test.sequencer.flushed();
   const rows = await test.superuser.query<{ id: string; at: Date }>(

@@ -13,6 +13,7 @@ leaves-*.bin           the hash of each, 32 bytes
 table-*.csv            the same entries for a spreadsheet
 payloads-*.jsonl       what entries refer to: sealed, opened, or said to be erased
 checkpoints.jsonl      signed checkpoints, with the cosignatures of witnesses
+assessment-results.json  what was seen, as OSCAL assessment results
 manifest.json          what this bundle claims, and the hashes that join the entries to the checkpoint
 keys.txt               the keys that the exporter names. Do not take them from here: ask for them on another way
 statement.intoto.json  a signed statement with the digest of every other file (in-toto, DSSE)

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { bundleFiles, bundlePartName, rangePredicateType, statementPayloadType, statementType } from "@remit/contract";
 import type { BundleManifest, Json, PayloadForm } from "@remit/contract";
 import { canonicalJson, csvGap, csvHeader, csvRow, dssePreAuthentication } from "@remit/core";
@@ -6,6 +7,7 @@ import { createArchive } from "./archive.ts";
 import type { Archive } from "./archive.ts";
 import type { BundleEntry } from "./bundle-pages.ts";
 import { bundleReadme } from "./bundle-readme.ts";
+import { oscalResults } from "./oscal-results.ts";
 
 /** What is known before the first entry is read. */
 export type BundlePlan = {
@@ -34,17 +36,26 @@ export async function* writeBundle(
   yield* archive.file(bundleFiles.readme, [text(bundleReadme(manifest))]);
   yield* archive.file(bundleFiles.keys, [text(keys.map((key) => `${key}\n`).join(""))]);
   yield* archive.file(bundleFiles.checkpoints, [text(checkpoints.map((note) => `${canonicalJson({ note })}\n`).join(""))]);
+  const tally = { types: new Map<string, number>(), payloads: new Map<string, number>(), gaps: 0 };
   for await (const page of pages) {
     for (const entry of page) {
+      count(tally, entry);
       yield* lines.add(entry);
       for (const payload of entry.payloads) yield* payloads.add(payload);
     }
   }
   yield* lines.end();
   yield* payloads.end();
+  yield* archive.file(bundleFiles.oscal, [text(`${canonicalJson(oscalResults(manifest, tally, randomUUID))}\n`)]);
   yield* archive.file(bundleFiles.manifest, [text(`${canonicalJson(manifest)}\n`)]);
   yield* archive.file(bundleFiles.statement, [text(`${canonicalJson(statement(archive, manifest, signer))}\n`)]);
   yield archive.end();
+}
+
+function count(tally: { types: Map<string, number>; payloads: Map<string, number>; gaps: number }, { event, payloads }: BundleEntry): void {
+  if (event === null) tally.gaps += 1;
+  else tally.types.set(event.type, (tally.types.get(event.type) ?? 0) + 1);
+  for (const { state } of payloads) tally.payloads.set(state, (tally.payloads.get(state) ?? 0) + 1);
 }
 
 /** Entries, their leaf hashes and their table, in parts that belong together. */
