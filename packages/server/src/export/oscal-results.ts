@@ -62,7 +62,7 @@ export function oscalResults(manifest: BundleManifest, { types, payloads, gaps }
               ],
             ),
             ...[...types]
-              .sort()
+              .sort(([left], [right]) => (left < right ? -1 : 1))
               .map(([type, number]) =>
                 observation(type, `${number} entries of the type ${type}.`, [prop("entry-type", type), prop("count", number)]),
               ),
