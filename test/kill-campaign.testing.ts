@@ -6,7 +6,7 @@ import { effectsRegistry } from "./effects-registry.testing.ts";
 import { openEffects } from "./effects.testing.ts";
 import type { Effect } from "./effects.testing.ts";
 import type { Replica, Replicas } from "./replicas.testing.ts";
-import { openReplicas, until } from "./replicas.testing.ts";
+import { openReplicas, signal, until } from "./replicas.testing.ts";
 
 export type KillCampaignOptions = {
   kills: number;
@@ -173,8 +173,8 @@ export async function killCampaign({ kills, writers, seed, log = () => {} }: Kil
   async function killOne(): Promise<void> {
     const dice = fate();
     if (dice < 0.25) {
-      report.kills.postgres += 1;
-      process.kill(postgres.pid(), "SIGKILL");
+      // Not where it is being started again from the last time.
+      if (signal(postgres.pid(), "SIGKILL")) report.kills.postgres += 1;
       return;
     }
     if (dice < 0.55) {
@@ -234,7 +234,7 @@ export async function killCampaign({ kills, writers, seed, log = () => {} }: Kil
 async function openReplicasHome(stack: AsyncDisposableStack) {
   const place = await temporaryFolder(stack);
   const postgres = await startEmbeddedPostgres({ dataFolder: join(place, "postgres") });
-  const endIt = (): void => void process.kill(postgres.pid(), "SIGQUIT");
+  const endIt = (): void => void signal(postgres.pid(), "SIGQUIT");
   process.once("exit", endIt);
   stack.defer(async () => {
     process.off("exit", endIt);

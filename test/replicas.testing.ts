@@ -64,7 +64,7 @@ export async function openReplicas({ count, databaseUrl, lines = false, environm
   process.once("exit", () => {
     for (const replica of replicas) {
       const pid = replica.pid();
-      if (pid !== null) process.kill(pid, "SIGKILL");
+      if (pid !== null) signal(pid, "SIGKILL");
     }
   });
   for (let index = 0; index < count; index += 1) {
@@ -302,6 +302,15 @@ async function createReplica(options: {
     resume: () => void child?.kill("SIGCONT"),
     terminate: () => end("SIGTERM"),
   };
+}
+
+/** False: there is no such process any more. */
+export function signal(pid: number, name: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, name);
+  } catch {
+    return false;
+  }
 }
 
 /** Waits for a state, not for a time. @throws after a long while, saying what did not come */

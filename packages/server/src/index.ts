@@ -1,3 +1,7 @@
+export { backUp } from "./backup/back-up.postgres.ts";
+export { restore } from "./backup/restore.postgres.ts";
+export type { Restored } from "./backup/restore.postgres.ts";
+export { openOwnerConnection } from "./database/owner-connection.ts";
 export { examine } from "./database/doctor.ts";
 export type { Finding } from "./database/finding.ts";
 export { startEmbeddedPostgres } from "./database/embedded-postgres.ts";

@@ -27,6 +27,7 @@ import { registerApprovalPages } from "./approval/approval.pages.ts";
 import { approvalStore } from "./approval/approval.postgres.ts";
 import { registerApprovalRoutes } from "./approval/approval.routes.ts";
 import { createApprovals } from "./approval/approval.service.ts";
+import { recordRestorations, refuseUnverified } from "./backup/restorations.postgres.ts";
 import { confirmedFirst } from "./control/confirmed-first.ts";
 import { createAuditReportsStore } from "./audit/audit-reports.postgres.ts";
 import { registerAuditReportRoutes } from "./audit/audit-reports.routes.ts";
@@ -223,6 +224,8 @@ export async function startComposed(options: ServerOptions, replace: Replacement
     });
     stops.push(() => started.stop());
     const database = replace.database?.(started.database) ?? started.database;
+
+    await refuseUnverified(database);
 
     // What everything else rests on: keys, the ledger, the number that all servers agree on.
     const masterKey = await loadMasterKey({ environment, dataDirectory: dataDir });
@@ -698,6 +701,7 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       () => inFlight.close(),
     );
     await recordWitnessPolicy(witnessPolicy, { store: createAuditStore(database), ledger, now, newId });
+    await recordRestorations({ database, ledger, now, newId });
     await ledger.record({
       id: newId("entry"),
       type: "server-started",

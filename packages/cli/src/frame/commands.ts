@@ -133,6 +133,16 @@ export const commands: readonly Entry[] = [
     summary: "send events to other systems",
     load: async () => (await import("../stream/webhook.command.ts")).defineWebhook,
   },
+  {
+    name: "backup",
+    summary: "copy the database to one file",
+    load: async () => (await import("../backup/backup.command.ts")).defineBackup,
+  },
+  {
+    name: "restore",
+    summary: "restore a backup, and verify its ledger",
+    load: async () => (await import("../backup/restore.command.ts")).defineRestore,
+  },
   { name: "api", summary: "one request to the server, as it is", load: async () => (await import("../client/api.command.ts")).defineApi },
   {
     name: "completion",

@@ -82,6 +82,7 @@ export const entryTypes = [
   "hold-release-requested",
   "hold-released",
   "retention-purged",
+  "ledger-restored",
   "server-started",
   "server-stopped",
   "server-lost",

@@ -80,6 +80,7 @@ export const entryMeanings: Readonly<Record<EntryType, string>> = {
   "hold-release-requested": "A first person asked for the release of a legal hold.",
   "hold-released": "A second person released a legal hold.",
   "retention-purged": "The keys of what had been kept long enough were destroyed.",
+  "ledger-restored": "The database was restored from a backup.",
   "server-started": "A server started.",
   "server-stopped": "A server stopped in order.",
   "server-lost": "A server stopped without a word.",

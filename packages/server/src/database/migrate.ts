@@ -25,6 +25,8 @@ export type MigrateOptions = {
   /** A login that owns the schema. */
   url: string;
   folder?: string;
+  /** These and no others: a backup is restored under the schema that it was made under. */
+  only?: readonly number[];
   /** Lets the application's role log in with this password. Without it the role has no login and is taken with SET ROLE. */
   applicationPassword?: string;
 };
@@ -56,8 +58,8 @@ export async function readMigrations(folder: string = migrationsFolder): Promise
  *
  * @throws RemitError `schema-newer` | `database-mismatch` | `database-unavailable` | `invalid-configuration`
  */
-export async function migrate({ url, folder, applicationPassword }: MigrateOptions): Promise<Migrated> {
-  const migrations = await readMigrations(folder);
+export async function migrate({ url, folder, only, applicationPassword }: MigrateOptions): Promise<Migrated> {
+  const migrations = (await readMigrations(folder)).filter(({ number }) => only?.includes(number) ?? true);
   const client = new Client({ connectionString: url, application_name: "remit migrate", connectionTimeoutMillis: 10_000 });
   client.on("error", () => {});
   await client.connect().catch((error: unknown) => {
