@@ -1,9 +1,10 @@
-import { chmod, mkdir, mkdtemp, realpath, rm, stat, writeFile } from "node:fs/promises";
-import { homedir, tmpdir } from "node:os";
+import { chmod, mkdir, realpath, rm, stat, writeFile } from "node:fs/promises";
+import { homedir } from "node:os";
 import { isAbsolute, join, relative, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Containment, SandboxSpec } from "@remit/contract";
 import { RemitError } from "@remit/contract";
+import { makeBoxFolder } from "./box-folder.ts";
 import { endInside, signalInside } from "./first-signal.ts";
 import type { Forwards } from "./forwards.ts";
 import { openForwards } from "./forwards.ts";
@@ -182,7 +183,7 @@ type Box = { stage: string; scratch: string; shown: Shown[]; addresses: string[]
 
 /** The folder of one contained program: where its view is gathered, its scratch folder, and its ways out. */
 async function openBox(places: readonly Reachable[]): Promise<Box> {
-  const folder = await realpath(await mkdtemp(join(tmpdir(), "remit-box-")));
+  const folder = await makeBoxFolder();
   const inBox = async (name: string) => {
     await mkdir(join(folder, name), { mode: 0o700 });
     return join(folder, name);

@@ -1,7 +1,6 @@
 import { execFile } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rm } from "node:fs/promises";
+import { makeBoxFolder } from "./box-folder.ts";
 import { bubblewrapCommand } from "./bubblewrap.ts";
 import { heldLimits } from "./limits.ts";
 import { namespaceCommand } from "./namespaces.ts";
@@ -58,7 +57,7 @@ export function uncontained(why: string): Machine {
 
 /** Contains a program that does nothing. Null: it holds. */
 export async function tryOut(machine: Machine): Promise<string | null> {
-  const stage = await mkdtemp(join(tmpdir(), "remit-box-"));
+  const stage = await makeBoxFolder();
   try {
     const [file = "", ...args] =
       machine.launch?.({

@@ -5,6 +5,7 @@ export { openOwnerConnection } from "./database/owner-connection.ts";
 export { examine } from "./database/doctor.ts";
 export type { Finding } from "./database/finding.ts";
 export { startEmbeddedPostgres } from "./database/embedded-postgres.ts";
+export { ledgerOrigin } from "./ledger/ledger-key.ts";
 export { startServer } from "./main.ts";
 export type { RunningServer, ServerOptions } from "./main.ts";
 export { inspectApi } from "./openapi/inspect-api.ts";

@@ -30,12 +30,13 @@ export function defineRestore(command: Command, run: Run): void {
 async function restoreFile(frame: Frame, file: string, options: RestoreOptions): Promise<number> {
   const { cwd } = frame.around;
   const witnessed = options.witnessed === undefined ? undefined : await readNote(resolve(cwd, options.witnessed));
-  const { openOwnerConnection, restore } = await import("@remit/server");
+  const { ledgerOrigin, openOwnerConnection, restore } = await import("@remit/server");
   const owner = await openOwnerConnection(databaseOf(frame.around, options.dataDir));
   try {
     const restored = await restore({
       url: owner.url,
       file: resolve(cwd, file),
+      origin: ledgerOrigin(frame.around.env),
       ...(owner.applicationPassword === undefined ? {} : { applicationPassword: owner.applicationPassword }),
       ...(witnessed === undefined ? {} : { witnessed }),
       ...(options.acknowledgeLoss === undefined ? {} : { acknowledged: { by: userInfo().username, reason: options.acknowledgeLoss } }),

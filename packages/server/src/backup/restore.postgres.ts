@@ -25,6 +25,8 @@ export type RestoreOptions = {
   witnessed?: string;
   /** Who knows that entries are lost, and why that has to be. */
   acknowledged?: { by: string; reason: string };
+  /** What the ledger calls itself, where that is not the default. */
+  origin?: string;
 };
 
 export type Restored = {
@@ -153,13 +155,13 @@ function copyInto(client: Client, { table, columns }: BackupTable) {
 /** Verifies what was restored, compares it with what was seen outside, and lets servers start where both are well. */
 async function judge(
   client: Client,
-  { url, witnessed, acknowledged }: RestoreOptions,
+  { url, witnessed, acknowledged, origin = defaultOrigin }: RestoreOptions,
   header: BackupHeader,
 ): Promise<Pick<Restored, "verdict" | "rollback" | "verified">> {
   const database = openDatabase({ url, poolSize: 2 });
   try {
     const rows = createLedgerRows(database);
-    const verdict = await verifyLedger({ rows, graceMs: longAgoMs });
+    const verdict = await verifyLedger({ rows, origin, graceMs: longAgoMs });
     if (verdict.size !== (header.checkpoint?.size ?? 0)) {
       throw new RemitError("database-mismatch", `The backup says ${header.checkpoint?.size ?? 0} entries, and ${verdict.size} are in it.`);
     }
@@ -168,7 +170,7 @@ async function judge(
       const keys = (await rows.publicKeys()).map((key) => createPublicKey({ key, format: "der", type: "spki" }));
       const text = openNote(
         witnessed,
-        keys.map((key) => ledgerVerifier(key, defaultOrigin)),
+        keys.map((key) => ledgerVerifier(key, origin)),
       );
       const seen = text === null ? null : parseCheckpoint(text);
       if (seen === null) throw new RemitError("invalid-request", "The witnessed checkpoint is not signed by a key of this ledger.");
