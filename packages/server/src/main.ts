@@ -2,7 +2,7 @@ import { mkdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
 import { qualifiedToolName, RemitError } from "@remit/contract";
-import { currentBuckets, formatNoteKey } from "@remit/core";
+import { currentBuckets } from "@remit/core";
 import { startActionExecutor } from "./action/action-executor.ts";
 import type { ActionDeps } from "./action/action-deps.ts";
 import type { ActionJournal } from "./action/action.journal.ts";
@@ -29,25 +29,18 @@ import { registerApprovalRoutes } from "./approval/approval.routes.ts";
 import { createApprovals } from "./approval/approval.service.ts";
 import { recordRestorations, refuseUnverified } from "./backup/restorations.postgres.ts";
 import { confirmedFirst } from "./control/confirmed-first.ts";
-import { createAuditReportsStore } from "./audit/audit-reports.postgres.ts";
-import { registerAuditReportRoutes } from "./audit/audit-reports.routes.ts";
-import { createAuditReports } from "./audit/audit-reports.service.ts";
 import { drain } from "./control/drain.ts";
 import type { DrainLimits } from "./control/drain.ts";
 import { createControlState } from "./control/control-state.postgres.ts";
 import { startServerInstance } from "./control/server-instance.postgres.ts";
 import { startDatabase } from "./database/start-database.ts";
 import { createAnchorStore } from "./anchor/anchor.postgres.ts";
-import { registerAnchorRoutes } from "./anchor/anchors.routes.ts";
 import { startAnchors } from "./anchor/anchors.service.ts";
 import { readSinks } from "./anchor/read-sinks.ts";
 import { createWitnessClient } from "./anchor/witness-client.ts";
 import { readWitnessPolicy, recordWitnessPolicy } from "./anchor/witness-policy-file.ts";
 import { createApprovalAnswers } from "./gateway/approval-answer.ts";
 import { createApprovalTasks } from "./gateway/approval-tasks.ts";
-import { createExportStore } from "./export/export.postgres.ts";
-import { registerExportRoutes } from "./export/export.routes.ts";
-import { createExports } from "./export/export.service.ts";
 import { createFaultInjector } from "./fault/fault-injector.ts";
 import { faultStore } from "./fault/fault.postgres.ts";
 import { registerFaultRoutes } from "./fault/fault.routes.ts";
@@ -70,12 +63,8 @@ import { commandSigner } from "./keys/command-signer.ts";
 import { createKeyStore } from "./keys/key-store.postgres.ts";
 import { loadMasterKey } from "./keys/master-key.ts";
 import { createAuditStore } from "./ledger/audit.postgres.ts";
-import { registerAuditRoutes } from "./ledger/audit.routes.ts";
-import { createAudit } from "./ledger/audit.service.ts";
-import { createLedgerRows } from "./ledger/ledger-rows.postgres.ts";
 import { ledgerOrigin } from "./ledger/ledger-key.ts";
 import { createLedgerKeyStore } from "./ledger/ledger-keys.postgres.ts";
-import { registerLedgerKeyRoutes } from "./ledger/ledger-keys.routes.ts";
 import { createLedgerKeys } from "./ledger/ledger-keys.service.ts";
 import { createLedger } from "./ledger/ledger.postgres.ts";
 import type { OpenLedger } from "./ledger/ledger.postgres.ts";
@@ -88,17 +77,6 @@ import { createOutbound } from "./outbound/outbound-fetch.ts";
 import { createCedarEngine } from "./policy/cedar-engine.ts";
 import { createPolicyWorkbench } from "./policy/policy-workbench.ts";
 import { registerPolicyRoutes } from "./policy/policy.routes.ts";
-import { createRegistryHistory } from "./registry/registry-history.postgres.ts";
-import { createHolds } from "./privacy/holds.service.ts";
-import { createKeyRewriter } from "./privacy/key-rewriter.postgres.ts";
-import { privacyStore } from "./privacy/privacy.postgres.ts";
-import { registerPrivacyRoutes } from "./privacy/privacy.routes.ts";
-import { createPrivacyRequests } from "./privacy/privacy-requests.ts";
-import { createPrivacy } from "./privacy/privacy.service.ts";
-import { startRetentionClock } from "./privacy/retention-clock.ts";
-import { retentionStore } from "./privacy/retention.postgres.ts";
-import { createRetention } from "./privacy/retention.service.ts";
-import { createSubjectKeys } from "./privacy/subject-keys.ts";
 import { registryStore } from "./registry/registry.postgres.ts";
 import { registerRegistryRoutes } from "./registry/registry.routes.ts";
 import { createRegistry } from "./registry/registry.service.ts";
@@ -118,31 +96,16 @@ import { createKnownSecrets } from "./secret/known-secrets.ts";
 import { leaseStore } from "./secret/lease.postgres.ts";
 import { secretStore } from "./secret/secret.postgres.ts";
 import { registerSecretRoutes } from "./secret/secret.routes.ts";
-import { createConnectionLimits } from "./stream/connection-limits.ts";
-import { createEventFeed } from "./stream/event-feed.ts";
-import { cursorStore } from "./stream/cursor.postgres.ts";
-import { createEventLog } from "./stream/event-log.postgres.ts";
-import { gatedDatabase } from "./stream/gate.ts";
-import { readNatsSettings } from "./stream/nats-settings.ts";
-import { startPublisher } from "./stream/publisher.ts";
-import { createRetrySchedule } from "./stream/retry-schedule.ts";
-import { startWebhookDeliverer } from "./stream/webhook-deliverer.ts";
-import { createWebhookSender } from "./stream/webhook-sender.ts";
-import { webhookStore } from "./stream/webhook.postgres.ts";
-import { registerWebhookRoutes } from "./stream/webhooks.routes.ts";
-import { createWebhooks } from "./stream/webhooks.service.ts";
-import { registerEventRoutes } from "./stream/events.routes.ts";
 import { createCurrentTrace } from "./telemetry/current-trace.ts";
 import { traceRequests } from "./telemetry/http-trace.ts";
 import { createTracing } from "./telemetry/otlp-tracing.ts";
-import { createEntryBodies } from "./tlog/tlog.postgres.ts";
-import { registerTlogRoutes } from "./tlog/tlog.routes.ts";
-import { createTlog } from "./tlog/tlog.service.ts";
 import { startMetrics } from "./telemetry/start-metrics.ts";
 import { createStateFacts } from "./telemetry/state-facts.postgres.ts";
 import { createTallyStore } from "./telemetry/tally.postgres.ts";
 import { registerUpstreamRoutes } from "./upstream/upstreams.routes.ts";
 import { createUpstreams } from "./upstream/upstreams.service.ts";
+import { openRecord } from "./compose/open-record.ts";
+import { openStreams } from "./compose/open-streams.ts";
 
 export type ServerOptions = {
   /** Where keys and, without `databaseUrl`, the database live. */
@@ -499,108 +462,27 @@ export async function startComposed(options: ServerOptions, replace: Replacement
     registerUpstreamRoutes(app, { upstreams });
     registerSecretRoutes(app, { ...credentials, registry });
     registerConnectRoutes(app, { grants: credentials.grants, publicUrl });
-    const rows = createLedgerRows(database);
-    const audit = createAudit({
-      store: createAuditStore(database),
+    const record = openRecord(app, {
+      database,
+      started,
       tree,
-      rows,
-      payloads: ledger,
+      ledger,
       payloadKeys,
       keys,
       ledgerKeys,
       anchors,
       origin,
-    });
-    // What is held about people: shown to them, erased, held, and ended in time.
-    const rewriter = createKeyRewriter({
-      ownerUrl: started.ownerUrl,
-      ownsCluster: started.embedded !== null,
-      onError: onError("tables of deleted keys could not be rewritten"),
-    });
-    const subjects = createSubjectKeys({ store: privacyStore, masterKey, keys: payloadKeys });
-    const keeping = {
-      database,
-      store: privacyStore,
-      subjects,
-      ledger,
-      payloads: ledger,
-      payloadKeys,
+      masterKey,
       control,
       approvals,
-      rewriter,
-      now,
-      newId,
-    };
-    const retention = createRetention({ ...keeping, store: retentionStore, registry, masterKey });
-    registerPrivacyRoutes(app, {
-      privacy: createPrivacy(keeping),
-      holds: createHolds(keeping),
-      requests: createPrivacyRequests(keeping),
-      retention,
-    });
-    registerAuditRoutes(app, { audit });
-    registerLedgerKeyRoutes(app, { ledgerKeys });
-    registerAnchorRoutes(app, { anchors });
-    app.readiness.say("ledger", async () => (await anchors.view()).words);
-    const tlog = createTlog({
-      tree,
-      entries: createEntryBodies(database),
-      store: createAuditStore(database),
-      notes: anchors.notes,
-    });
-    registerTlogRoutes(app, { tlog });
-    const exports = createExports({
-      store: createExportStore(database),
-      rows,
-      tree,
-      payloadKeys,
-      keys,
-      ledger,
-      knownKeys: async () => (await ledgerKeys.history()).known.map(formatNoteKey),
-      wholeNote: (one) => anchors.notes.whole(one),
-      witnessed: () => anchors.notes.witnessed(),
-      origin,
-      now,
-      newId,
-    });
-    registerExportRoutes(app, { exports });
-    const reports = createAuditReports({
-      store: createAuditStore(database),
-      reports: createAuditReportsStore(database),
-      payloads: ledger,
-      history: createRegistryHistory(database),
       registry,
       secrets: identity.secrets,
       upstreams,
       now,
+      onError,
     });
-    registerAuditReportRoutes(app, { reports });
-
-    // The way out of the ledger: whoever reads it takes no connection that an action needs, and holds nothing up.
-    const streamDatabase = gatedDatabase(database, 2);
-    const feed = createEventFeed({
-      log: createEventLog(streamDatabase),
-      onAppended: ledger.onAppended,
-      onProblem: onError("events cannot be read"),
-    });
-    stops.push(() => feed.stop());
-    const streams = registerEventRoutes(app, {
-      feed,
-      limits: createConnectionLimits({ perPrincipal: 8, total: 256 }),
-      onProblem: onError("an event stream broke off"),
-    });
-    const webhookParts = {
-      database: streamDatabase,
-      store: webhookStore,
-      feed,
-      send: createWebhookSender({ outbound, now }),
-      masterKey,
-      signingKey: await keys.signingKey("webhooks", "Ed25519"),
-      ledger,
-      now,
-      newId,
-    };
-    registerWebhookRoutes(app, { webhooks: createWebhooks({ ...webhookParts, onChanged: () => webhookDeliverer.wake() }) });
+    const streams = await openStreams(app, { database, ledger, outbound, masterKey, keys, known, environment, now, onError });
+    stops.push(() => streams.close());
     const states = createRequestStates({ key: masterKey.derive("request-state"), now });
     const used = createUsedStates(database);
     const actions = createFollowedActions(deps);
@@ -651,32 +533,8 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       executeGranted: () => path.executeGranted(),
       onGranted: (listener) => approvals.onGranted(listener),
     });
-    const webhookDeliverer = startWebhookDeliverer({
-      ...webhookParts,
-      schedule: createRetrySchedule(Math.random),
-      known,
-      onProblem: onError("events could not be sent to an endpoint"),
-    });
-    const retentionClock = startRetentionClock({
-      ...keeping,
-      // Before the first apply there is no schedule.
-      retention: { catchUp: async () => (loadedOrNull(registry) === null ? null : retention.catchUp()) },
-      onError: onError("what is due could not be purged"),
-    });
-    const nats = readNatsSettings(environment);
-    if (nats?.token !== undefined) known.add([nats.token]);
-    const publisher =
-      nats === null
-        ? null
-        : startPublisher({
-            name: `nats:${nats.stream}`,
-            database: streamDatabase,
-            cursors: cursorStore,
-            feed,
-            // Loaded where it is used: most servers publish nothing.
-            open: async () => (await import("./stream/nats-sink.ts")).openNatsSink(nats),
-            onProblem: onError("events could not be published to NATS"),
-          });
+    const retentionClock = record.startRetention(() => loadedOrNull(registry) !== null);
+    streams.start();
     await app.listen({ host: options.host, port });
     // In this order at the end: no more requests, no more grants, what is in flight is recorded, then the parts beneath.
     stops.push(
@@ -694,8 +552,6 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       () => runClock.stop(),
       () => retentionClock.stop(),
       () => app.close(),
-      () => webhookDeliverer.stop(),
-      () => publisher?.stop(),
       () => streams.stop(),
       // What is executing is stopped while its outcome can be recorded and its callers told.
       () => inFlight.close(),
