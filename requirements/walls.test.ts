@@ -76,7 +76,7 @@ describe("the linter", () => {
       'export { startServer } from "@remit/server";\n',
       "depends on the contract alone",
     ],
-    ["nobody but main.ts chooses a store", "server/src/run/run.service.ts", store, "Only main.ts chooses a store"],
+    ["nobody but the composition root chooses a store", "server/src/run/run.service.ts", store, "Only the composition root"],
     ["main.ts does", "server/src/main.ts", 'export { createRunStore } from "./run/run.postgres.ts";\n', null],
     ["so does a test", "server/src/run/run.service.test.ts", store, null],
     ["the server knows no faces", "server/src/run/run.routes.ts", 'export { main } from "@remit/cli";\n', "knows nothing of its faces"],

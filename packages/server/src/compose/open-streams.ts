@@ -96,7 +96,7 @@ export async function openStreams(app: App, parts: StreamParts): Promise<Streams
         });
     },
     async stop() {
-      await streams.stop();
+      streams.stop();
       await publisher?.stop();
       await deliverer?.stop();
     },
