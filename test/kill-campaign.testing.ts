@@ -4,7 +4,7 @@ import type { LedgerVerdict } from "@remit/contract";
 import { openDatabase, startEmbeddedPostgres } from "@remit/server/testing";
 import { effectsRegistry } from "./effects-registry.testing.ts";
 import { openEffects } from "./effects.testing.ts";
-import type { Effect } from "./effects.testing.ts";
+import type { Effect, Effects } from "./effects.testing.ts";
 import type { Replica, Replicas } from "./replicas.testing.ts";
 import { openReplicas, signal, until } from "./replicas.testing.ts";
 
@@ -229,6 +229,12 @@ export async function killCampaign({ kills, writers, seed, log = () => {} }: Kil
   report.unknown = Number(counted?.unknown);
   report.takeovers = Number(counted?.epoch);
   return report;
+}
+
+/** Three servers on a PostgreSQL of their own, and an upstream that keeps its own log. */
+export async function openThreeServers(stack: AsyncDisposableStack): Promise<{ replicas: Replicas; effects: Effects }> {
+  const { replicas, effects } = await openReplicasHome(stack);
+  return { replicas, effects };
 }
 
 async function openReplicasHome(stack: AsyncDisposableStack) {
