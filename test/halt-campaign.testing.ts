@@ -10,8 +10,8 @@ export type HaltRound = {
   answeredMs: number;
   /** When the upstream was last asked for something by the halted agent, after the command and by the upstream's own clock; 0: not at all. */
   lastEffectMs: number;
-  /** Effects that the upstream saw after the last server had confirmed. */
-  afterConfirmed: number;
+  /** Effects that the upstream saw after the last server had confirmed: what had been sent before and was on its way. */
+  onTheirWay: number;
 };
 
 /**
@@ -68,7 +68,7 @@ export async function haltCampaign(options: { rounds: number; writers: number; l
         reach,
         answeredMs,
         lastEffectMs: Math.max(0, ...late.map(({ at }) => at - commanded)),
-        afterConfirmed: late.filter(({ at }) => at - commanded > (reach.confirmedMs ?? 0)).length,
+        onTheirWay: late.filter(({ at }) => at - commanded > (reach.confirmedMs ?? 0)).length,
       });
       options.log?.(
         `round ${round + 1}: last start ${reach.lastStartMs} ms, all confirmed ${reach.confirmedMs} ms, ${reach.cancelled} cancelled`,
