@@ -12,7 +12,7 @@ import {
 } from "@remit/core";
 import { exportTo, fill, openTestLedger, startAudit, startExports } from "@remit/server/testing";
 import { expect, test } from "vitest";
-import { makeBundle, openFolder, testKey, untar, writeFolder } from "./bundle.testing.ts";
+import { makeBundle, openFolder, restate, testKey, untar, writeFolder } from "./bundle.testing.ts";
 import { sha256 } from "./crypto.ts";
 import type { Trust } from "./trust.ts";
 import type { Verdict } from "./verdict.ts";
@@ -112,4 +112,23 @@ test("[AUD-14] a checkpoint that somebody kept anchors what it covers, and contr
     verdict: "incomplete",
     problems: expect.stringMatching(/rolled back/) as string,
   });
+});
+
+test("[AUD-14] a checkpoint that witnesses signed does not lend its name to a tree that it is not joined to", async () => {
+  const one = witness("one.example");
+  // The ledger that was witnessed, and the one that whoever holds its key wrote anew: longer, and seen by nobody.
+  const seen = await makeBundle({ size: 70, key, note: (note) => one.cosign(note) });
+  const genuine = String(seen.get("checkpoints.jsonl")).trim();
+  const [note = ""] = [...genuine.matchAll(/"note":(".*")\}/g)].map(([, text = ""]) => JSON.parse(text) as string);
+  const rewritten = await makeBundle({ size: 100, last: 49, key, checkpoints: [20] });
+  const [first = "", last = ""] = String(rewritten.get("checkpoints.jsonl")).trim().split("\n");
+  const lent = restate(new Map(rewritten).set("checkpoints.jsonl", Buffer.from(`${first}\n${genuine}\n${last}\n`)), key);
+  const policy = policyOf([one], 1);
+  expect(await verify(rewritten, { policy })).toMatchObject({ verdict: "unanchored" });
+  for (const kept of [[], [note]])
+    expect(await verify(lent, { policy, kept })).toMatchObject({
+      verdict: "tampered",
+      anchoring: { status: "UNANCHORED", kept: [] },
+      firstWrong: { what: expect.stringMatching(/Nothing joins the checkpoint of 70 entries/) as string },
+    });
 });

@@ -1,4 +1,4 @@
-import { createHmac, generateKeyPairSync, randomBytes, sign } from "node:crypto";
+import { createHash, createHmac, generateKeyPairSync, randomBytes, sign } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -8,6 +8,7 @@ import type { BundleManifest, BundlePayload, Json, JsonObject, LedgerEvent, Payl
 import {
   canonicalJson,
   checkpointText,
+  dssePreAuthentication,
   formatNoteKey,
   merkleTree,
   noteKey,
@@ -163,6 +164,24 @@ function nodeOf(leaves: readonly Uint8Array[], level: number, index: number): Ui
 
 async function* pagesOf(entries: readonly BundleEntry[]): AsyncGenerator<BundleEntry[]> {
   for (let at = 0; at < entries.length; at += 1_000) yield entries.slice(at, at + 1_000);
+}
+
+/** Signs a new statement about the files as they are now. */
+export function restate(
+  files: ReadonlyMap<string, Buffer>,
+  key: TestKey,
+  change: (statement: Record<string, Json>) => Json = (statement) => statement,
+): Map<string, Buffer> {
+  const { payload } = JSON.parse(String(files.get("statement.intoto.json"))) as { payload: string };
+  const statement = JSON.parse(Buffer.from(payload, "base64").toString()) as Record<string, Json>;
+  const subject = [...files]
+    .filter(([name]) => name !== "statement.intoto.json")
+    .map(([name, content]) => ({ name, digest: { sha256: createHash("sha256").update(content).digest("hex") } }));
+  const text = canonicalJson(change({ ...statement, subject }));
+  const type = "application/vnd.in-toto+json";
+  const sig = Buffer.from(key.signer.sign(dssePreAuthentication(type, text, (value) => Buffer.byteLength(value)))).toString("base64");
+  const envelope = { payloadType: type, payload: Buffer.from(text).toString("base64"), signatures: [{ keyid: "any", sig }] };
+  return new Map(files).set("statement.intoto.json", Buffer.from(`${canonicalJson(envelope)}\n`));
 }
 
 export function untar(archive: Buffer): Map<string, Buffer> {

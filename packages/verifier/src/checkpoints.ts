@@ -21,7 +21,7 @@ export function readSigned(note: string, keys: readonly NoteKey[], policy: Trust
   return readCheckpoint(noteCrypto, note, { ledgerKeys: keys, policy: policy ?? { witnesses: [], witnessedBy: () => [] } });
 }
 
-/** In order of their size; what is signed by none of these keys is reported and left out. */
+/** In order of their size, each one that the entries will be held against; any other is reported and left out. */
 export async function readCheckpoints(
   files: BundleFiles,
   manifest: BundleManifest,
@@ -47,6 +47,13 @@ export async function readCheckpoints(
         );
       else if (reading.checkpoint.size <= (read.at(-1)?.checkpoint.size ?? population.first))
         problems.report("tampered", null, `The checkpoints are not in order at ${reading.checkpoint.size}`);
+      // Between the end of the range and the last checkpoint there is no root to hold it against: what it is worth would be lent to another tree.
+      else if (reading.checkpoint.size > population.last + 1 && reading.checkpoint.size !== population.treeSize)
+        problems.report(
+          "tampered",
+          null,
+          `Nothing joins the checkpoint of ${reading.checkpoint.size} entries to this range: it was put in`,
+        );
       else read.push(reading);
     }
   }

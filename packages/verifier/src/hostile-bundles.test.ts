@@ -1,11 +1,10 @@
-import { createHash } from "node:crypto";
 import { mkdir, readFile, rename, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { Json } from "@remit/contract";
-import { canonicalJson, dssePreAuthentication, tarEnd, tarHeader, tarPadding } from "@remit/core";
+import { canonicalJson, tarEnd, tarHeader, tarPadding } from "@remit/core";
 import { beforeAll, expect, test } from "vitest";
-import { makeBundle, openFolder, testKey, writeFolder } from "./bundle.testing.ts";
+import { makeBundle, openFolder, restate, testKey, writeFolder } from "./bundle.testing.ts";
 import type { Trust } from "./trust.ts";
 import type { Verdict } from "./verdict.ts";
 import { verifyBundle } from "./verify-bundle.ts";
@@ -27,19 +26,7 @@ async function verify(files: Files): Promise<Verdict> {
   return verdict;
 }
 
-/** Signs a new statement about the files as they are now. */
-function restated(files: Files, change: (statement: Record<string, Json>) => Json = (statement) => statement): Files {
-  const { payload } = JSON.parse(String(files.get("statement.intoto.json"))) as { payload: string };
-  const statement = JSON.parse(Buffer.from(payload, "base64").toString()) as Record<string, Json>;
-  const subject = [...files]
-    .filter(([name]) => name !== "statement.intoto.json")
-    .map(([name, content]) => ({ name, digest: { sha256: createHash("sha256").update(content).digest("hex") } }));
-  const text = canonicalJson(change({ ...statement, subject }));
-  const type = "application/vnd.in-toto+json";
-  const sig = Buffer.from(key.signer.sign(dssePreAuthentication(type, text, (value) => Buffer.byteLength(value)))).toString("base64");
-  const envelope = { payloadType: type, payload: Buffer.from(text).toString("base64"), signatures: [{ keyid: "any", sig }] };
-  return new Map(files).set("statement.intoto.json", Buffer.from(`${canonicalJson(envelope)}\n`));
-}
+const restated = (files: Files, change?: (statement: Record<string, Json>) => Json): Files => restate(files, key, change);
 
 function withManifest(change: (manifest: Record<string, Json>) => Json | string): Files {
   const manifest = JSON.parse(String(whole.get("manifest.json"))) as Record<string, Json>;
@@ -96,6 +83,11 @@ const hostile: [string, () => Files, RegExp][] = [
   ["an entry longer than entries can be", entry((line) => line.replace("no grant", "x".repeat(70_000))), /more than 65535 bytes/],
   ["a payload that is another", payload((line) => line.replace('"value":{"seq":6}', '"value":{"seq":7}')), /seq 6: .*committed itself to/],
   ["a payload with another salt", payload((line) => line.replace(/"salt":"../, '"salt":"00')), /seq 6: .*committed itself to/],
+  [
+    "a payload with a salt in another form",
+    payload((line) => line.replace(/"salt":"(\w+)"/, '"salt":"$1zz"')),
+    /seq 6: .*committed itself to/,
+  ],
   ["a payload in an unknown state", payload((line) => line.replace('"open"', '"fine"')), /no state of a payload/],
   ["a payload in a state of every object", payload((line) => line.replace('"open"', '"constructor"')), /no state of a payload/],
   ["a payload with a member more", payload((line) => line.replace('"seq"', '"note":1,"seq"')), /not canonical|should not have/],
@@ -308,6 +300,11 @@ test.each(archives)("an archive with %s is refused in clear words", async (_name
   const verdict = await verifyBundle(path, trust);
   expect(["tampered", "incomplete"]).toContain(verdict.verdict);
   expect(verdict.problems[0]?.what).toMatch(says);
+});
+
+test("a file that cannot be read makes a bundle incomplete, and the verifier does not die of it", async () => {
+  // The memory of this process is a plain file, and the first byte of it belongs to nobody.
+  expect(await verifyBundle("/proc/self/mem", trust)).toMatchObject({ verdict: "incomplete", exit: 3 });
 });
 
 test("a line without an end takes no memory", async () => {

@@ -96,11 +96,14 @@ function wrongWithPayload({ state, payload }: Line, { commitment, sealed }: Payl
       return "did not open as what was recorded: its ciphertext, subject or key was changed";
     case "open": {
       counts.open += 1;
-      const salt = Buffer.from(textOf(payload["salt"], "salt"), "hex");
+      const text = textOf(payload["salt"], "salt");
+      const salt = Buffer.from(text, "hex");
       const hmac = createHmac("sha256", salt)
         .update(canonicalJson(payload["value"] ?? null))
         .digest("hex");
-      return salt.length === 32 && hmac === commitment ? null : "is not what its entry committed itself to: it was changed";
+      return salt.length === 32 && salt.toString("hex") === text && hmac === commitment
+        ? null
+        : "is not what its entry committed itself to: it was changed";
     }
     default:
       counts[state === "erased" ? "erased" : "sealed"] += 1;

@@ -9,7 +9,7 @@ export type Outcome = Exclude<keyof typeof exitCodes, "usage">;
 export type Verdict = {
   verdict: Outcome;
   exit: number;
-  /** The lowest sequence number at which something is wrong, or what is wrong of the whole. */
+  /** Of what made the verdict, the lowest sequence number at which it is wrong, or what is wrong of the whole. */
   firstWrong: Problem | null;
   /** The first hundred. */
   problems: Problem[];

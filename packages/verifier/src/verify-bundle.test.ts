@@ -125,3 +125,19 @@ test("an archive that is cut off anywhere is never ok", async () => {
     expect((await verifyBundle(cut, { ...trust, keys: [] })).problems, String(length)).not.toEqual([]);
   }
 });
+
+test("[AUD-14] what is missing, however much, does not hide what was changed", async () => {
+  const size = 7_000;
+  const many = await bundle({ size, checkpoints: [], part: { entries: 20_000, bytes: 64 * 1024 * 1024 } });
+  const lines = String(many.get("entries-000001.jsonl")).split("\n");
+  const without = (seq: number) => {
+    const changed = lines.with(seq, (lines[seq] ?? "").replace("no grant", "no grand"));
+    return new Map(many).set("payloads-000001.jsonl", Buffer.from("")).set("entries-000001.jsonl", Buffer.from(changed.join("\n")));
+  };
+  for (const seq of [1, 3, size - 1])
+    expect(await verify(without(seq)), String(seq)).toMatchObject({ verdict: "tampered", exit: 1, firstWrong: { kind: "tampered", seq } });
+  // Thousands of changed payloads, known before the root that tells of an entry in front of them.
+  const payloads = String(many.get("payloads-000001.jsonl")).replaceAll(/"value":\{"seq":(\d{2,})\}/g, '"value":{"seq":0}');
+  expect(payloads.match(/"seq":0\}/g)?.length).toBeGreaterThan(2_200);
+  expect(await verify(without(1).set("payloads-000001.jsonl", Buffer.from(payloads)))).toMatchObject({ firstWrong: { seq: 1 } });
+});

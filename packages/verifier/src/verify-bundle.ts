@@ -8,7 +8,7 @@ import { readCheckpoints } from "./checkpoints.ts";
 import { sha256 } from "./crypto.ts";
 import { digestCheck } from "./digests.ts";
 import type { Digests } from "./digests.ts";
-import { collectProblems, Refusal } from "./problems.ts";
+import { collectProblems, Refusal, shown } from "./problems.ts";
 import type { Problems } from "./problems.ts";
 import { manifestOf } from "./shapes.ts";
 import { checkStatement } from "./statement.ts";
@@ -42,15 +42,17 @@ export async function verifyBundle(path: string, trust: Trust): Promise<Verdict>
   try {
     await verifyInto(verdict, path, trust, problems);
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    problems.report(error.kind, error.seq, error.message);
+    if (error instanceof Refusal) problems.report(error.kind, error.seq, error.message);
+    // A process that dies ends with 1, which would say that somebody tampered.
+    else
+      problems.report(
+        "incomplete",
+        null,
+        `The verifier could not read on: ${shown(error instanceof Error ? error.message : String(error))}`,
+      );
   }
   const found = problems.sorted();
-  const outcome = outcomeOf(
-    verdict,
-    found.map(({ kind }) => kind),
-    trust,
-  );
+  const outcome = outcomeOf(verdict, problems, trust);
   return {
     ...verdict,
     verdict: outcome,
@@ -61,9 +63,9 @@ export async function verifyBundle(path: string, trust: Trust): Promise<Verdict>
   };
 }
 
-function outcomeOf(verdict: Verdict, kinds: readonly string[], trust: Trust): Outcome {
-  if (kinds.includes("tampered")) return "tampered";
-  if (kinds.length > 0 || !verdict.key.trusted) return "incomplete";
+function outcomeOf(verdict: Verdict, problems: Problems, trust: Trust): Outcome {
+  if (problems.has("tampered")) return "tampered";
+  if (problems.has("incomplete") || !verdict.key.trusted) return "incomplete";
   return verdict.anchoring.status === "UNANCHORED" && !trust.allowUnanchored ? "unanchored" : "ok";
 }
 
