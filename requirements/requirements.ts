@@ -46,7 +46,7 @@ export const requirements: readonly Requirement[] = [
     id: "CTL-06",
     capability: "Routine secrets rotation",
     promise:
-      "A secret is rotated without a gap: new leases get the new version, old ones go on for an overlap, then the old one is destroyed.",
+      "A secret is rotated without a gap: new leases get the new version, old ones go on for an overlap, then the old one is destroyed. The master key is replaced as a whole: afterwards the one before opens nothing.",
     level: "N",
   },
   {

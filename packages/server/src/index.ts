@@ -6,6 +6,8 @@ export { examine } from "./database/doctor.ts";
 export type { Finding } from "./database/finding.ts";
 export { startEmbeddedPostgres } from "./database/embedded-postgres.ts";
 export { ledgerOrigin } from "./ledger/ledger-key.ts";
+export { openKeyChange } from "./master-key/master-key-file.ts";
+export { rotateMasterKey } from "./master-key/rotate-master-key.postgres.ts";
 export { startServer } from "./main.ts";
 export type { RunningServer, ServerOptions } from "./main.ts";
 export { inspectApi } from "./openapi/inspect-api.ts";

@@ -62,6 +62,7 @@ import { createRefusalRecorder } from "./identity/refusal-recorder.ts";
 import { commandSigner } from "./keys/command-signer.ts";
 import { createKeyStore } from "./keys/key-store.postgres.ts";
 import { loadMasterKey } from "./keys/master-key.ts";
+import { confirmMasterKey, recordRotations } from "./master-key/master-key-record.postgres.ts";
 import { createAuditStore } from "./ledger/audit.postgres.ts";
 import { ledgerOrigin } from "./ledger/ledger-key.ts";
 import { createLedgerKeyStore } from "./ledger/ledger-keys.postgres.ts";
@@ -206,6 +207,8 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       onError: onError("this server could not say that it is alive"),
     });
     stops.push(() => instance.stop());
+    // After it is known that this server is there: a rotation waits for it, or it for the rotation.
+    await confirmMasterKey(database, masterKey);
     const ledgerKeys = createLedgerKeys({
       database,
       store: createLedgerKeyStore(database),
@@ -246,6 +249,7 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       monotonicMs: () => performance.now(),
       onError: onError("the control state could not be confirmed"),
     });
+    control.onChange(() => confirmMasterKey(database, masterKey));
     control.onConfirmed((epoch) => instance.applied(epoch));
     stops.push(() => control.stop());
     const tracing = await createTracing({ environment, logger });
@@ -558,6 +562,7 @@ export async function startComposed(options: ServerOptions, replace: Replacement
     );
     await recordWitnessPolicy(witnessPolicy, { store: createAuditStore(database), ledger, now, newId });
     await recordRestorations({ database, ledger, now, newId });
+    await recordRotations({ database, ledger, now, newId });
     await ledger.record({
       id: newId("entry"),
       type: "server-started",

@@ -143,6 +143,11 @@ export const commands: readonly Entry[] = [
     summary: "restore a backup, and verify its ledger",
     load: async () => (await import("../backup/restore.command.ts")).defineRestore,
   },
+  {
+    name: "master-key",
+    summary: "replace what everything is sealed with",
+    load: async () => (await import("../master-key/master-key.command.ts")).defineMasterKey,
+  },
   { name: "api", summary: "one request to the server, as it is", load: async () => (await import("../client/api.command.ts")).defineApi },
   {
     name: "completion",

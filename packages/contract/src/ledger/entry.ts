@@ -83,6 +83,7 @@ export const entryTypes = [
   "hold-released",
   "retention-purged",
   "ledger-restored",
+  "master-key-rotated",
   "server-started",
   "server-stopped",
   "server-lost",

@@ -81,6 +81,7 @@ export const entryMeanings: Readonly<Record<EntryType, string>> = {
   "hold-released": "A second person released a legal hold.",
   "retention-purged": "The keys of what had been kept long enough were destroyed.",
   "ledger-restored": "The database was restored from a backup.",
+  "master-key-rotated": "Everything that is sealed was sealed anew with another master key; the one before opens nothing here any more.",
   "server-started": "A server started.",
   "server-stopped": "A server stopped in order.",
   "server-lost": "A server stopped without a word.",

@@ -3,6 +3,7 @@ import type { KeyObject } from "node:crypto";
 import { RemitError } from "@remit/contract";
 import { canonicalJson } from "@remit/core";
 import type { Queryable } from "../database/database.ts";
+import { signingKeyContext } from "./key-store.ts";
 import type { KeyStore, SigningAlgorithm, SigningKey } from "./key-store.ts";
 import { doesNotOpen } from "./master-key.ts";
 import type { MasterKey } from "./master-key.ts";
@@ -19,7 +20,7 @@ export function createKeyStore({ database, masterKey }: { database: Queryable; m
     if (row.alg !== algorithm) {
       throw new RemitError("internal", `The signing key "${name}" is for ${row.alg}, and was asked for ${algorithm}`);
     }
-    const bytes = masterKey.open(row.sealed, context(name, row.version));
+    const bytes = masterKey.open(row.sealed, signingKeyContext(name, row.version));
     if (bytes === null) throw doesNotOpen(`the signing key "${name}"`);
     const privateKey = createPrivateKey({ key: bytes, format: "der", type: "pkcs8" });
     const publicKey = createPublicKey(privateKey);
@@ -67,7 +68,7 @@ async function newest(database: Queryable, name: string): Promise<Row | null> {
 /** Two servers may make one each; the first to commit has made the key, and both read it back. */
 async function make(database: Queryable, masterKey: MasterKey, name: string, algorithm: SigningAlgorithm, version: number): Promise<Row> {
   const { privateKey, publicKey } = generate(algorithm);
-  const sealed = masterKey.seal(privateKey.export({ type: "pkcs8", format: "der" }), context(name, version));
+  const sealed = masterKey.seal(privateKey.export({ type: "pkcs8", format: "der" }), signingKeyContext(name, version));
   await database.query(
     `INSERT INTO signing_key (name, version, alg, kid, public_key, sealed) VALUES ($1, $2, $3, $4, $5, $6)
      ON CONFLICT (name, version) DO NOTHING`,
@@ -81,10 +82,6 @@ async function make(database: Queryable, masterKey: MasterKey, name: string, alg
 function generate(algorithm: SigningAlgorithm): { privateKey: KeyObject; publicKey: KeyObject } {
   if (algorithm === "Ed25519") return generateKeyPairSync("ed25519");
   return algorithm === "ML-DSA-44" ? generateKeyPairSync("ml-dsa-44") : generateKeyPairSync("ec", { namedCurve: "P-256" });
-}
-
-function context(name: string, version: number): string {
-  return `signing-key ${name} ${version}`;
 }
 
 function spki(key: KeyObject): Buffer {

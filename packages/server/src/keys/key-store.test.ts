@@ -27,7 +27,7 @@ test("another master key is refused in words, and so is a key for another algori
   const other = createKeyStore({ database: test.database, masterKey: createMasterKey(Buffer.alloc(32, 2)) });
   await expect(other.signingKey("tokens", "ES256")).rejects.toMatchObject({
     code: "database-mismatch",
-    message: expect.stringContaining("master key that this database was first started with"),
+    message: expect.stringContaining("master key that this database is sealed with"),
   });
   await expect(createKeyStore({ database: test.database, masterKey }).signingKey("tokens", "Ed25519")).rejects.toMatchObject({
     code: "internal",

@@ -23,3 +23,8 @@ export type KeyStore = {
   /** Makes the next version of a name, in the transaction of whatever begins to use it. */
   addVersion(transaction: Transaction, name: string, algorithm: SigningAlgorithm): Promise<{ version: number; key: SigningKey }>;
 };
+
+/** What a signing key is sealed for with the master key. */
+export function signingKeyContext(name: string, version: number): string {
+  return `signing-key ${name} ${version}`;
+}

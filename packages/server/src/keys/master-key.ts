@@ -51,10 +51,30 @@ export async function loadMasterKey(from: {
   environment: Readonly<Record<string, string | undefined>>;
   dataDirectory: string;
 }): Promise<MasterKey> {
+  return (await readMasterKey(from)) ?? makeMasterKey(from.dataDirectory, masterKeyFile);
+}
+
+/** The same, where there is one. @throws RemitError `invalid-configuration` */
+export async function readMasterKey(from: {
+  environment: Readonly<Record<string, string | undefined>>;
+  dataDirectory: string;
+}): Promise<MasterKey | null> {
   const given = from.environment[masterKeyVariable];
-  if (given !== undefined && given !== "") return createMasterKey(parse(given, `The variable ${masterKeyVariable}`));
+  if (given !== undefined && given !== "") return parseMasterKey(given, masterKeyVariable);
   const file = join(from.dataDirectory, masterKeyFile);
-  const text = (await readExisting(file)) ?? (await create(file, from.dataDirectory));
+  const text = await readExisting(file);
+  return text === null ? null : createMasterKey(parse(text, `The file ${file}`));
+}
+
+/** From a variable of the environment. @throws RemitError `invalid-configuration` */
+export function parseMasterKey(text: string, variable: string): MasterKey {
+  return createMasterKey(parse(text, `The variable ${variable}`));
+}
+
+/** The key in a file of the data folder, made where there is none. */
+export async function makeMasterKey(folder: string, name: string): Promise<MasterKey> {
+  const file = join(folder, name);
+  const text = (await readExisting(file)) ?? (await create(file, folder));
   return createMasterKey(parse(text, `The file ${file}`));
 }
 
@@ -111,8 +131,9 @@ function parse(text: string, where: string): Buffer {
 export function doesNotOpen(what: string): RemitError {
   return new RemitError(
     "database-mismatch",
-    `The master key does not open ${what} in this database. Start with the master key that this database was first started with: ` +
-      "REMIT_MASTER_KEY, or master.key in the data folder. Without it nothing that was sealed can be read again.",
+    `The master key does not open ${what} in this database. Start with the master key that this database is sealed with, in REMIT_MASTER_KEY ` +
+      "or as master.key in the data folder: the newest, or for a backup the one of its time. Without it nothing that was sealed can be read " +
+      "again. Where replacing it was cut short, do it once more: remit master-key rotate",
   );
 }
 

@@ -1,4 +1,5 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
+import type { KeyObject } from "node:crypto";
 import type { LedgerKeysView } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import { canonicalJson, formatNoteKey, noteKeyTypes, parseNoteKey } from "@remit/core";
@@ -58,15 +59,21 @@ const sealedNames: Record<Exclude<NoteKeyType, "ed25519-cosignature">, { name: s
   "ml-dsa-44-cosignature": { name: "ledger-ml-dsa-44", algorithm: "ML-DSA-44" },
 };
 
+/** What the master key is derived for, to bind sets of keys to it. */
+export const keySetPurpose = "ledger-key-set";
+
+export function keySetCode(bindingKey: KeyObject, { version, keys, entryId }: Pick<StoredKeySet, "version" | "keys" | "entryId">): Buffer {
+  return createHmac("sha256", bindingKey)
+    .update(canonicalJson([version, keys, entryId]))
+    .digest();
+}
+
 export function createLedgerKeys(deps: LedgerKeysDeps): LedgerKeys {
   const { database, store, keys, ledger, external, origin = defaultOrigin, now, newId } = deps;
-  const bindingKey = deps.masterKey.derive("ledger-key-set");
+  const bindingKey = deps.masterKey.derive(keySetPurpose);
   const service = "service:remit";
 
-  const codeOf = ({ version, keys, entryId }: Pick<StoredKeySet, "version" | "keys" | "entryId">): Buffer =>
-    createHmac("sha256", bindingKey)
-      .update(canonicalJson([version, keys, entryId]))
-      .digest();
+  const codeOf = (row: Pick<StoredKeySet, "version" | "keys" | "entryId">): Buffer => keySetCode(bindingKey, row);
 
   async function sets(): Promise<{ sets: (StoredKeySet & { set: KeySet })[]; forged: string[] }> {
     const forged: string[] = [];

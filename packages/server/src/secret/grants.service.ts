@@ -101,11 +101,9 @@ export function createGrants(options: GrantOptions): Grants {
     );
   }
 
-  const placeOf = ({ credential, upstream, person }: GrantKey, version: number) => `grant ${credential} ${upstream} ${person} ${version}`;
-
   function open(grant: StoredGrant): Kept | null {
     if (grant.sealed === null) return null;
-    return JSON.parse(openSecret(options.masterKey, placeOf(grant, grant.version), grant.sealed)) as Kept;
+    return JSON.parse(openSecret(options.masterKey, grantPlace(grant, grant.version), grant.sealed)) as Kept;
   }
 
   /** The grant with new tokens, as it is kept. */
@@ -117,7 +115,7 @@ export function createGrants(options: GrantOptions): Grants {
       ...grant,
       state: "connected",
       version,
-      sealed: sealSecret(options.masterKey, placeOf(grant, version), JSON.stringify(kept)),
+      sealed: sealSecret(options.masterKey, grantPlace(grant, version), JSON.stringify(kept)),
       expiresAt: tokens.expires_in === undefined ? null : new Date(at.getTime() + tokens.expires_in * 1_000),
       reason: null,
       wanted: missing(grant.wanted, tokens.scope),
@@ -156,7 +154,7 @@ export function createGrants(options: GrantOptions): Grants {
       return { client_id: new URL("/connect/client-metadata.json", publicUrl).href, token_endpoint_auth_method: "none" };
     }
     const key = { credential, issuer: server.issuer, redirectUri: redirectUri() };
-    const place = `client ${credential} ${server.issuer}`;
+    const place = clientPlace(credential, server.issuer);
     const known = await store.readClient(database, key);
     if (known !== null) return JSON.parse(openSecret(options.masterKey, place, known)) as OAuthClientInformationMixed;
     const registered = await registerAt(server, key.redirectUri, scope, fetchFn);
@@ -397,7 +395,7 @@ export function createGrants(options: GrantOptions): Grants {
           ...key,
           startedBy,
           expiresAt,
-          sealed: sealSecret(options.masterKey, `consent ${hash.toString("hex")}`, JSON.stringify(consent)),
+          sealed: sealSecret(options.masterKey, consentPlace(hash), JSON.stringify(consent)),
         });
         return { key, url: url.href, expiresAt };
       } catch (error) {
@@ -420,7 +418,7 @@ export function createGrants(options: GrantOptions): Grants {
       const key = { credential, upstream: name, person };
       const { upstream, spec } = find(name, credential);
       const { server, client, verifier, scope, resourceMetadata } = JSON.parse(
-        openSecret(options.masterKey, `consent ${hash.toString("hex")}`, consent.sealed),
+        openSecret(options.masterKey, consentPlace(hash), consent.sealed),
       ) as Consent;
       if (error !== null || code === null)
         throw new RemitError("forbidden", `The authorization server says no: ${known.text(error ?? "it gave no code").slice(0, 200)}`);
@@ -569,4 +567,15 @@ function expiredError(credential: CredentialSpec, upstream: UpstreamSpec, key: G
     "credential-expired",
     `the consent "${credential.name}" for upstream "${upstream.name}" is no longer good (${reason ?? "expired"}); nothing was done. ${who(key)} renews it with: remit connect ${upstream.name}`,
   );
+}
+
+/** What tokens, a registration, and what is kept until a consent comes back are sealed as. */
+export function grantPlace({ credential, upstream, person }: GrantKey, version: number): string {
+  return `grant ${credential} ${upstream} ${person} ${version}`;
+}
+export function clientPlace(credential: string, issuer: string): string {
+  return `client ${credential} ${issuer}`;
+}
+export function consentPlace(stateHash: Buffer): string {
+  return `consent ${stateHash.toString("hex")}`;
 }

@@ -42,7 +42,7 @@ export function createSecrets(options: SecretOptions): Secrets {
     await store.insert(transaction, {
       path,
       version,
-      sealed: sealSecret(masterKey, placeOf(path, version), value),
+      sealed: sealSecret(masterKey, secretPlace(path, version), value),
       createdAt: at,
       createdBy: actor,
     });
@@ -117,12 +117,13 @@ export function createSecrets(options: SecretOptions): Secrets {
           "credential-missing",
           `no secret is kept at ${path}; nothing was sent. Store it with: remit secret set ${path}`,
         );
-      return { path, version: stored.version, value: openSecret(masterKey, placeOf(path, stored.version), stored.sealed) };
+      return { path, version: stored.version, value: openSecret(masterKey, secretPlace(path, stored.version), stored.sealed) };
     },
   };
 }
 
-function placeOf(path: string, version: number): string {
+/** What a version of a secret is sealed as. */
+export function secretPlace(path: string, version: number): string {
   return `${path} ${version}`;
 }
 

@@ -17,14 +17,15 @@ export function webhookSecretBytes(secret: string): Buffer {
 }
 
 export function sealWebhookSecret(masterKey: MasterKey, id: string, version: number, secret: string): Buffer {
-  return sealSecret(masterKey, placeOf(id, version), secret);
+  return sealSecret(masterKey, webhookSecretPlace(id, version), secret);
 }
 
 /** @throws RemitError `database-mismatch` */
 export function openWebhookSecret(masterKey: MasterKey, id: string, { version, sealed }: StoredWebhookSecret): string {
-  return openSecret(masterKey, placeOf(id, version), sealed);
+  return openSecret(masterKey, webhookSecretPlace(id, version), sealed);
 }
 
-function placeOf(id: string, version: number): string {
+/** What a version of an endpoint's secret is sealed as. */
+export function webhookSecretPlace(id: string, version: number): string {
   return `webhook ${id} ${version}`;
 }
