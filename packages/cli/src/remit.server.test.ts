@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { openTestDatabase } from "@remit/server/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { runCommandLine } from "./frame/program.ts";
+import type { Schema } from "./least-value.testing.ts";
+import { leastValue } from "./least-value.testing.ts";
 import { testSurroundings } from "./terminal/surroundings.testing.ts";
 import { serve } from "./up/serve.ts";
 import type { Serving } from "./up/serve.ts";
@@ -168,4 +170,36 @@ test("[AUD-04] the ledger is queried and verified from the command line", async 
 test("after logging out the session is gone here and there", async () => {
   expect((await remit(["logout", "--context", "cleo"])).exit).toBe(0);
   expect(await remit(["whoami", "--context", "cleo"])).toMatchObject({ exit: 4, out: "" });
+});
+
+type Operation = {
+  parameters?: { name: string; in: string; required?: boolean; schema: Schema }[];
+  requestBody?: { content: { "application/json": { schema: Schema } } };
+};
+
+/** A link is proof by itself, and keys that verify and Remit's own metadata are for everybody. */
+const openOperations = ["post /v1/sessions", "get /v1/audit/keys", "get /connect/client-metadata.json"];
+
+test("[CTL-24] nothing that the API offers is done for somebody who has proven nothing, however well it is asked", async () => {
+  const described = (await (await fetch(`${serving.url}/openapi.json`)).json()) as { paths: Record<string, Record<string, Operation>> };
+  const operations = Object.entries(described.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ name: `${method} ${path}`, method, path, operation })),
+  );
+  expect(operations.length).toBeGreaterThan(90);
+  const statuses = await Promise.all(
+    operations.map(async ({ name, method, path, operation: { parameters = [], requestBody } }) => {
+      const url = new URL(serving.url);
+      url.pathname = path.replaceAll(/\{(\w+)\}/g, (_, named) =>
+        String(leastValue(parameters.find((one) => one.name === named)?.schema ?? {})),
+      );
+      for (const one of parameters) if (one.in === "query" && one.required) url.searchParams.set(one.name, String(leastValue(one.schema)));
+      const body = requestBody === undefined ? null : JSON.stringify(leastValue(requestBody.content["application/json"].schema));
+      const headers = body === null ? {} : { "content-type": "application/json" };
+      const response = await fetch(url, { method: method.toUpperCase(), headers, body });
+      await response.body?.cancel();
+      return [name, response.status] as const;
+    }),
+  );
+  expect(statuses.filter(([name, status]) => status !== 401 && !openOperations.includes(name))).toEqual([]);
+  expect(operations.map(({ name }) => name)).toEqual(expect.arrayContaining(openOperations));
 });

@@ -42,6 +42,8 @@ export function registerConnectRoutes(app: App, { grants, publicUrl }: { grants:
     "/v1/connections",
     { schema: { summary: "Begin to let Remit in at an upstream", body: beginConnectionSchema, response: { 200: begunConnectionSchema } } },
     async (request) => {
+      // Before anything is looked up: which upstreams there are is nothing for strangers.
+      await requireActor(request);
       const { upstream, credential = null } = request.body;
       const { spec } = grants.find(upstream, credential);
       if (isPersonal(spec.from)) {
@@ -59,12 +61,12 @@ export function registerConnectRoutes(app: App, { grants, publicUrl }: { grants:
     "/v1/connections/disconnect",
     { schema: { summary: "Forget what was granted", body: beginConnectionSchema.extend({ person: z.string().max(64).optional() }) } },
     async (request, reply) => {
+      const asks = await requireActor(request);
       const { upstream, credential = null } = request.body;
       const { spec } = grants.find(upstream, credential);
       const person = isPersonal(spec.from) ? (request.body.person ?? (await requirePerson(request)).party) : "";
       // One's own consent is one's own to take back.
-      const self = person === "" ? null : await findPerson(request);
-      const actor = self?.party === person ? `party:${person}` : await requireActor(request, operators);
+      const actor = asks === `party:${person}` ? asks : await requireActor(request, operators);
       await grants.disconnect({ credential: spec.name, upstream, person }, actor);
       return reply.code(204).send();
     },
