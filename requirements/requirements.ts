@@ -128,7 +128,7 @@ export const requirements: readonly Requirement[] = [
     id: "CTL-22",
     capability: "Segmentation / zero trust",
     promise:
-      "An address that somebody else wrote is fetched from the Internet only: never from inside, by no name, redirect or change of its DNS.",
+      "An address that somebody else wrote is fetched from the Internet only: never from inside, by no name, redirect or change of its DNS; and what comes back from outside is taken from nobody but whom it was given to.",
     level: "N",
   },
   {
@@ -380,7 +380,7 @@ export const requirements: readonly Requirement[] = [
   {
     id: "AUD-07",
     capability: "Audit of model decisions, transforms, HITL",
-    promise: "Questions that upstreams put to models and people, decisions, redactions and every vote are on the record.",
+    promise: "Questions that upstreams put to models and people, decisions with what they oblige to, and every vote are on the record.",
     level: "N",
   },
   {
@@ -406,7 +406,7 @@ export const requirements: readonly Requirement[] = [
   {
     id: "AUD-12",
     capability: "Auditable decision rationale",
-    promise: "Every decision keeps the reason that was given, and by which policy of whom.",
+    promise: "Every decision keeps the reason that was told, and the policies that determined it.",
     level: "N",
   },
   {

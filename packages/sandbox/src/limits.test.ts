@@ -25,7 +25,7 @@ const shell = (script: string) => ({
   baseDir: join(folder, "project"),
 });
 
-describe.each(machines)("[CTL-20][RUN-15] how much a contained program takes, by $by", (machine) => {
+describe.each(machines)("[CTL-20] how much a contained program takes, by $by", (machine) => {
   test("no more processes than it may, however it forks; the machine's own bound is as it was", async () => {
     const before = await readFile("/proc/sys/kernel/pid_max", "utf8");
     const script = "i=0; while [ $i -lt 600 ]; do sleep 60 & i=$((i + 1)); done 2>/dev/null; echo started $i";

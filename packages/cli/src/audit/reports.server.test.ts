@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { serveAgent } from "../agent/served-agent.testing.ts";
 
-test("[AUD-03][AUD-09][AUD-10][AUD-16][OBS-03] an auditor's questions are answered in words and as data", async () => {
+test("[AUD-03][AUD-09][AUD-10][AUD-16][OBS-16] an auditor's questions are answered in words and as data", async () => {
   const served = await serveAgent("clerk", {
     "agents/clerk.yaml": `kind: agent
 name: clerk

@@ -44,9 +44,10 @@ function decisionWords(decision: StoryDecision, terminal: Terminal): string {
     .map(safeLine)
     .join(": ");
   const by = decision.policies.length === 0 ? "" : ` by ${decision.policies.map(safeLine).join(", ")}`;
+  const read = Object.entries(decision.facts ?? {}).map(([fact, value]) => safeLine(`${fact} ${String(value)}`));
   const duties = decision.obligations.map(obligationName).join(", ");
   const shadows = decision.shadow.map(shadowName).join(", ");
-  return `${terminal.style(verdictStyles[decision.verdict], decision.verdict)}${by}${why === "" ? "" : `, ${why}`}${duties === "" ? "" : `; duties: ${duties}`}${shadows === "" ? "" : `; in shadow: ${shadows}`}`;
+  return `${terminal.style(verdictStyles[decision.verdict], decision.verdict)}${by}${why === "" ? "" : `, ${why}`}${read.length === 0 ? "" : `; it read: ${read.join(", ")}`}${duties === "" ? "" : `; duties: ${duties}`}${shadows === "" ? "" : `; in shadow: ${shadows}`}`;
 }
 
 function approvalRows(approval: StoryApproval, row: (label: string, text: string) => string): string[] {

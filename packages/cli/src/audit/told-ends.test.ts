@@ -10,7 +10,7 @@ const span = (attributes: Record<string, string>, endTimeUnixNano = "17000000000
 });
 const line = (...spans: object[]) => JSON.stringify({ resourceSpans: [{ scopeSpans: [{ spans }] }] });
 
-test("[OBS-03] spans are read as a collector's file exporter writes them; those that end no action are passed over", () => {
+test("[OBS-16] spans are read as a collector's file exporter writes them; those that end no action are passed over", () => {
   const text = `${line(span({ "remit.action.id": "act_1", "remit.outcome": "failed" }), span({ "remit.action.id": "act_1" }))}\n\n${line(span({}))}\n`;
   expect(endsOfSpans(text, null)).toEqual([{ actionId: "act_1", traceId: traceId.toLowerCase(), end: "failed" }]);
   expect(endsOfSpans(text, new Date(1_700_000_000_000))).toHaveLength(1);
@@ -18,7 +18,7 @@ test("[OBS-03] spans are read as a collector's file exporter writes them; those 
 });
 
 test.each(["{", "[]", '{"resourceMetrics":[]}', '{"resourceSpans":[{"scopeSpans":[{"spans":[{}]}]}]}'])(
-  "[OBS-03] what is no export of traces is refused, and its line named: %s",
+  "[OBS-16] what is no export of traces is refused, and its line named: %s",
   (bad) => {
     const refused = (): unknown => endsOfSpans(`${line()}\n${bad}`, null);
     expect(refused).toThrow(RemitError);
@@ -26,7 +26,7 @@ test.each(["{", "[]", '{"resourceMetrics":[]}', '{"resourceSpans":[{"scopeSpans"
   },
 );
 
-test("[OBS-03] of metrics, what ended and what began to wait is counted over all other labels", () => {
+test("[OBS-16] of metrics, what ended and what began to wait is counted over all other labels", () => {
   const { ends, counted, dropped } = endsOfMetrics(`# HELP remit_actions_total Actions
 remit_actions_total{effect="read",outcome="failed"} 2
 remit_actions_total{effect="write",outcome="failed"} 3

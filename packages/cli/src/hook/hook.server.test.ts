@@ -149,7 +149,7 @@ describe("Claude Code", () => {
     expect(await edit(20)).toEqual({ decision: "deny", reason: expect.stringContaining("budget-exceeded") as string });
   });
 
-  test("[RUN-25][CTL-30] what waits for a person is let through once when they have said yes, and asked for anew after that", async () => {
+  test("[RUN-25][CTL-28] what waits for a person is let through once when they have said yes, and asked for anew after that", async () => {
     const push = () => claude("Bash", { command: "git push origin main" });
     const first = await push();
     expect(first).toEqual({ decision: "deny", reason: expect.stringContaining("maintainers") as string });

@@ -25,6 +25,8 @@ export const storyDecisionSchema = z.object({
   policies: z.array(z.string()),
   /** The digest of the policy set that decided. */
   policyDigest: z.string().nullable(),
+  /** What was counted, and when it was, where policy reads any count; else null, for the policies and the arguments say it all. */
+  facts: z.record(z.string(), z.unknown()).nullable(),
   obligations: z.array(z.unknown()),
   approvals: z.array(z.unknown()),
   shadow: z.array(z.unknown()),

@@ -224,7 +224,7 @@ describe("[CTL-30] escalation", () => {
     expect(play(escalated, [ballot("emil", "approve"), ballot("ben", "approve")]).state).toBe("granted");
   });
 
-  test("goes on along the chain and ends where it would come back", () => {
+  test("[RUN-09] goes on along the chain and ends where it would come back", () => {
     const { approval, escalations } = escalate(request("support"), people, start + 50 * minute);
     expect(asked(approval)).toEqual(["support", "board", "chair"]);
     expect(escalations).toHaveLength(2);

@@ -42,7 +42,7 @@ const rows: [string, RegistryOverrides, { kind: string; name: string; words: str
     [{ kind: "agent", name: "support-agent", words: 'nobody in "owners" could approve but ada' }],
   ],
   [
-    "a circle, said of each team in it and of no other",
+    "[RUN-09] a circle, said of each team in it and of no other",
     {
       teams: [
         { name: "first", members: ["ben"], approval: approval({ escalateTo: "second", escalateAfter: "PT5M" }) },

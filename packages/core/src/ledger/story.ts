@@ -87,6 +87,7 @@ function decisionOf({ seq, event }: ShownEntry): StoryDecision[] {
       reason: text(data["reason"]),
       policies: list(data["policies"]).filter((policy) => typeof policy === "string"),
       policyDigest: text(data["policyDigest"]),
+      facts: record(data["facts"]),
       obligations: list(data["obligations"]),
       approvals: list(data["approvals"]),
       shadow: list(data["shadow"]),
@@ -167,6 +168,10 @@ function distinct(values: readonly (string | null | undefined)[]): string[] {
 
 function text(value: unknown): string | null {
   return typeof value === "string" ? value : null;
+}
+
+function record(value: unknown): StoryDecision["facts"] {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : null;
 }
 
 function list(value: unknown): unknown[] {

@@ -7,7 +7,7 @@ const left = "ffffffff000000000000000000000000";
 const told = (actionId: string, end = "succeeded", traceId: string | null = kept): ToldEnd => ({ actionId, end, traceId });
 const all = { metrics: null, dropped: 0, isSampled: (traceId: string) => isInRatio(traceId, 0.5) };
 
-test("[OBS-03] a sampler's choice is known by the trace's id alone", () => {
+test("[OBS-16] a sampler's choice is known by the trace's id alone", () => {
   expect([isInRatio(kept, 0.5), isInRatio(left, 0.5), isInRatio(left, 1), isInRatio(kept, 0)]).toEqual([true, false, true, false]);
 });
 
@@ -21,11 +21,11 @@ test.each<[string, ToldEnd[], ToldEnd[], number, object]>([
   ["another end", [told("a", "failed")], [told("a")], 0, { agrees: false, missing: [told("a", "failed")], unfounded: [told("a")] }],
   ["an end that was recorded late", [told("a", "failed")], [told("a", "unrecorded")], 0, { agrees: true, missing: [], unfounded: [] }],
   ["a call that attached to another", [told("a")], [told("a"), told("b", "attached")], 0, { agrees: true, unfounded: [] }],
-])("[OBS-03] %s", (_name, ledger, spans, dropped, expected) => {
+])("[OBS-16] %s", (_name, ledger, spans, dropped, expected) => {
   expect(reconcile({ ...all, ledger, spans, dropped })).toMatchObject(expected);
 });
 
-test("[OBS-03] metrics agree by kind or not at all, and what was not asked is no difference", () => {
+test("[OBS-16] metrics agree by kind or not at all, and what was not asked is no difference", () => {
   const ledger = [told("a"), told("b", "denied")];
   const by = (counts: [string, number][]) => reconcile({ ...all, ledger, spans: null, metrics: new Map(counts) }).agrees;
   expect(

@@ -25,7 +25,7 @@ test("[CTL-26][SAF-21] a grant is used once, however many servers look for it at
   expect(await ending(remit, asked.actionId)).toEqual({ state: "succeeded", code: null, terminal: ["action-succeeded"] });
 });
 
-test("[CTL-26] 64 equal calls at once on two servers are one request, and one execution after the grant", async () => {
+test("[CTL-26][RUN-13][RUN-18] 64 equal calls at once on two servers are one request, and one execution after the grant", async () => {
   await using remit = await openTestActionPath();
   const other = await remit.another();
   const asked = await Promise.all(Array.from({ length: 64 }, (_, index) => (index % 2 === 0 ? remit : other).act("send_email", mail)));
@@ -98,7 +98,7 @@ test.each<[string, (remit: TestActionPath) => Promise<unknown>, string]>([
     (remit) => remit.superuser.query("UPDATE ledger_payload SET ciphertext = set_byte(ciphertext, 20, get_byte(ciphertext, 20) # 1)"),
     "not-found",
   ],
-])("[CTL-26] what was granted is judged again when it is to run: %s", async (_, change, code) => {
+])("[CTL-14][CTL-26] what was granted is judged again when it is to run: %s", async (_, change, code) => {
   await using remit = await openTestActionPath();
   const asked = await granted(remit);
   await change(remit);
@@ -192,7 +192,7 @@ test("[CTL-26] a grant whose execution hangs holds up no other", async () => {
   expect(await slow).toBe(1);
 });
 
-test("[RUN-13] a question to people takes one of the run's actions, which a denial does not give back: asking is not free", async () => {
+test("[CTL-29] a question to people takes one of the run's actions, which a denial does not give back: asking is not free", async () => {
   await using remit = await openTestActionPath();
   const caller = await remit.run({ maxActions: 2 });
   const asked = await remit.act("send_email", mail, { caller });

@@ -1,5 +1,5 @@
 import type { Caller, Decision, Id, IdKind, JsonObject, NewEntry, Payload } from "@remit/contract";
-import { type Registry, type Standing, canonicalJson, subjectsNamed } from "@remit/core";
+import { type Facts, type Registry, type Standing, canonicalJson, subjectsNamed } from "@remit/core";
 import type { Continuation } from "../upstream/relay.ts";
 import type { Begin } from "./action.journal.ts";
 import type { NormalArguments } from "./normalise.ts";
@@ -18,6 +18,8 @@ type About = {
   continuation: Continuation | null;
   /** Whom it is about. */
   subjects: readonly string[];
+  /** What policy read of what is counted, once it has been decided; null where it reads none of it. */
+  facts: () => Facts | null;
 };
 
 /** The entries with which an attempt may begin; one of them is written. All share the id under which the arguments are found. */
@@ -36,6 +38,7 @@ export function actionEntries(
       ...subjectOf(about),
       policies: decision.policies,
       shadow: decision.shadow.map(({ policy, verdict }) => ({ policy, verdict })),
+      ...factsRead(about),
       ...more,
     },
     payloads: [
@@ -122,6 +125,11 @@ function subjectOf({ caller, tool, digest, registry, stand }: About): JsonObject
     policyDigest: registry.policies.get(caller.policy)?.digest ?? null,
     digest,
   };
+}
+
+function factsRead({ facts }: About): JsonObject {
+  const read = facts();
+  return read === null ? {} : { facts: { ...read } };
 }
 
 /** The arguments as they were given, where they have a form that can be recorded. */

@@ -127,7 +127,7 @@ const command = fc.oneof(
   }),
 );
 
-test("[CTL-01][AUD-01][AUD-06][SAF-21] whatever agents, people and upstreams do, every attempt has one end, and nothing runs twice or unintended", async () => {
+test("[CTL-01][AUD-01][SAF-21] whatever agents, people and upstreams do, every attempt has one end, and nothing runs twice or unintended", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(command, { minLength: 5, maxLength: 25 }), async (commands) => {
       await using remit = await openTestActionPath();

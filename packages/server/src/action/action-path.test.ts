@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { everythingGranted, openTestActionPath } from "./action-path.testing.ts";
 
-test("[CTL-01][AUD-01] an allowed call is intended, executed and recorded, in this order", async () => {
+test("[CTL-01][AUD-01][AUD-06] an allowed call is intended, executed and recorded, in this order", async () => {
   await using remit = await openTestActionPath();
   remit.upstream.answer = async (call) => {
     expect((await remit.entries()).map(({ type }) => type)).toEqual(["action-intended"]);
@@ -9,10 +9,19 @@ test("[CTL-01][AUD-01] an allowed call is intended, executed and recorded, in th
   };
   const outcome = await remit.act("tickets.read", { id: "7" });
   expect(outcome).toMatchObject({ type: "succeeded", result: { content: [{ text: `ticket "7"` }] } });
-  expect((await remit.entries(outcome.actionId)).map(({ type }) => type)).toEqual(["action-intended", "action-succeeded"]);
+  const entries = await remit.entries(outcome.actionId);
+  expect(entries.map(({ type }) => type)).toEqual(["action-intended", "action-succeeded"]);
+  expect(entries[0]?.data).toMatchObject({
+    version: remit.caller.version,
+    policy: remit.caller.policy,
+    policyDigest: expect.stringMatching(/./) as string,
+    policies: ["grants.everything"],
+  });
+  // No policy here reads what is counted.
+  expect(entries[0]?.data).not.toHaveProperty("facts");
 });
 
-test("[CTL-01][AUD-06] a call that waits is executed once after the grant, and the repeated call gets the recorded outcome", async () => {
+test("[CTL-01] a call that waits is executed once after the grant, and the repeated call gets the recorded outcome", async () => {
   await using remit = await openTestActionPath();
   const asked = await remit.act("send_email", { to: "kim@example.com" });
   expect(asked).toMatchObject({ type: "waiting", teams: ["support-lead"] });

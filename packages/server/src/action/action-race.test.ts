@@ -28,7 +28,7 @@ async function serversOf(remit: TestActionPath, count: number): Promise<TestServ
 const succeeded = (outcomes: ActionOutcome[]): ActionOutcome[] => outcomes.filter(({ type }) => type === "succeeded");
 const codes = (outcomes: ActionOutcome[]): Set<string> => new Set(outcomes.flatMap((outcome) => ("code" in outcome ? [outcome.code] : [])));
 
-test.each([1, 2])("[CST-09][CTL-29][RUN-13] 64 callers at once never overspend one budget of the day, on %i server(s)", async (count) => {
+test.each([1, 2])("[CST-09][CTL-29] 64 callers at once never overspend one budget of the day, on %i server(s)", async (count) => {
   await using remit = await openTestActionPath({ policy: cap({ counts: "amount", limit: 1_000, per: "day", scope: "agent" }) });
   const servers = await serversOf(remit, count);
   const outcomes = await race(servers, (server, index) => server.act("refund.create", refund(90 + index)));
@@ -41,7 +41,7 @@ test.each([1, 2])("[CST-09][CTL-29][RUN-13] 64 callers at once never overspend o
   expect([...terminalEntries(await remit.entries()).values()].map(({ length }) => length)).toEqual(Array.from({ length: 64 }, () => 1));
 });
 
-test.each([1, 2])("[CTL-29] 64 callers at once meet one rate, on %i server(s)", async (count) => {
+test.each([1, 2])("[CST-09][CTL-29] 64 callers at once meet one rate, on %i server(s)", async (count) => {
   await using remit = await openTestActionPath({
     policy: cap({ counts: "actions", limit: 7, per: "minute", scope: "tool" }, "tickets.read"),
   });
@@ -52,20 +52,31 @@ test.each([1, 2])("[CTL-29] 64 callers at once meet one rate, on %i server(s)", 
   expect(codes(outcomes)).toEqual(new Set(["rate-exceeded"]));
 });
 
-test.each([1, 2])("[CTL-29] 64 callers at once see each other's amounts where a policy reads them, on %i server(s)", async (count) => {
-  const policy = `${everythingGranted}
+test.each([1, 2])(
+  "[CTL-29][AUD-06] 64 callers at once see each other's amounts where a policy reads them, on %i server(s)",
+  async (count) => {
+    const policy = `${everythingGranted}
 @id("stop.daily") forbid (principal, action == Remit::Action::"helpdesk__refund.create", resource)
 when { context.facts.amountToday + context.input.amountCents > 1000 };
 @id("cap") @obligation("cap") @params("{\\"counts\\":\\"actions\\",\\"limit\\":1000,\\"per\\":\\"day\\"}") permit (principal, action, resource);`;
-  await using remit = await openTestActionPath({ policy });
-  const servers = await serversOf(remit, count);
-  const outcomes = await race(servers, (server) => server.act("refund.create", refund(300)));
-  expect(succeeded(outcomes)).toHaveLength(3);
-  expect(remit.upstream.calls).toHaveLength(3);
-  expect(codes(outcomes)).toEqual(new Set(["policy-stop"]));
-});
+    await using remit = await openTestActionPath({ policy });
+    const servers = await serversOf(remit, count);
+    const outcomes = await race(servers, (server) => server.act("refund.create", refund(300)));
+    expect(succeeded(outcomes)).toHaveLength(3);
+    expect(remit.upstream.calls).toHaveLength(3);
+    expect(codes(outcomes)).toEqual(new Set(["policy-stop"]));
+    // Each decision is recorded with what it was made from.
+    const made = (await remit.entries()).flatMap(({ type, data }) =>
+      type === "action-intended" || type === "action-denied" ? [[type, data["facts"]] as const] : [],
+    );
+    expect(made).toEqual([
+      ...[0, 300, 600].map((amountToday) => ["action-intended", expect.objectContaining({ amountToday, date: "2026-11-21" })]),
+      ...Array.from({ length: 61 }, () => ["action-denied", expect.objectContaining({ amountToday: 900 })]),
+    ]);
+  },
+);
 
-test.each([1, 2])("[RUN-13] 64 callers at once do not exceed a run's actions, on %i server(s)", async (count) => {
+test.each([1, 2])("[CTL-29] 64 callers at once do not exceed a run's actions, on %i server(s)", async (count) => {
   await using remit = await openTestActionPath();
   const caller: Caller = await remit.run({ maxActions: 5 });
   const outcomes = await race(await serversOf(remit, count), (server, index) =>
@@ -77,7 +88,7 @@ test.each([1, 2])("[RUN-13] 64 callers at once do not exceed a run's actions, on
 });
 
 test.each([1, 2])(
-  "[SAF-21] 64 calls at once with one idempotency key execute once and are all told of it, on %i server(s)",
+  "[RUN-13][RUN-18][SAF-21] 64 calls at once with one idempotency key execute once and are all told of it, on %i server(s)",
   async (count) => {
     // Budget and run allow one action: who attaches takes nothing from them.
     await using remit = await openTestActionPath({ policy: cap({ counts: "amount", limit: 500, per: "day", scope: "agent" }) });

@@ -1,4 +1,4 @@
-import type { Caller, Json } from "@remit/contract";
+import type { ActionOutcome, Caller, Json } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -12,6 +12,14 @@ import {
   openTestActionPath,
   terminalEntries,
 } from "./action-path.testing.ts";
+
+/** A refusal is recorded in the words in which it was told. */
+async function expectRecordedAsTold(remit: TestActionPath, outcome: ActionOutcome): Promise<void> {
+  if (outcome.type !== "denied") throw new Error(outcome.type);
+  const { code, reason, policies } = outcome;
+  const said = (await remit.entries(outcome.actionId)).map(({ data }) => data);
+  expect(said).toEqual([expect.objectContaining({ code, reason, policies })]);
+}
 
 /** The one row and the one terminal entry that an attempt has left. */
 async function left(remit: TestActionPath, actionId: string) {
@@ -91,13 +99,14 @@ test.each<Bad>([
   { name: "an idempotency key that is no text that can be written", args: { id: "1" }, key: "\udfff", code: "invalid-request" },
   { name: "an idempotency key without end", args: { id: "1" }, key: "k".repeat(10_000), code: "invalid-request" },
 ])(
-  "[CTL-19][AUD-01] $name is a recorded denial that says what is wrong",
+  "[CTL-19][AUD-01][AUD-12] $name is a recorded denial that says what is wrong",
   async ({ tool = "tickets.read", args, pin, key, code = "invalid-arguments", says = /./ }) => {
     if (pin !== pinned) await remit.apply(pin === undefined ? {} : { tools: [{ name: tool, pin }] });
     pinned = pin;
     const outcome = await remit.act(tool, args, key === undefined ? {} : { idempotencyKey: key });
     expect(outcome).toMatchObject({ type: "denied", code, reason: expect.stringMatching(says) as string });
     expect(await left(remit, outcome.actionId)).toEqual({ state: "denied", code, terminal: ["action-denied"] });
+    await expectRecordedAsTold(remit, outcome);
     expect(remit.upstream.calls).toEqual([]);
   },
 );
@@ -117,7 +126,7 @@ test.each<Denied>([
       run: { id: `run_${"0".repeat(32)}`, maxActions: 5, requireApproval: [] } as unknown as Caller["run"],
     }),
   },
-  { name: "a tier that does not reach", code: "tier-too-low", overrides: { agents: [{ name: "support-agent", tier: 1 }] } },
+  { name: "[CTL-08] a tier that does not reach", code: "tier-too-low", overrides: { agents: [{ name: "support-agent", tier: 1 }] } },
   {
     name: "no grant",
     code: "no-grant",
@@ -155,11 +164,12 @@ test.each<Denied>([
     code: "policy-missing",
     overrides: { engine: { ...createCedarEngine(), prepare: async () => undefined } },
   },
-])("[CTL-37][AUD-01] $name: denied as $code, and recorded", async ({ code, overrides, caller }) => {
+])("[CTL-37][AUD-01][AUD-12] $name: denied as $code, and recorded", async ({ code, overrides, caller }) => {
   await using remit = await openTestActionPath(overrides);
   const outcome = await remit.act("send_email", { to: "kim@example.com" }, caller === undefined ? {} : { caller: caller(remit) });
   expect(outcome).toMatchObject({ type: "denied", code });
   expect(await left(remit, outcome.actionId)).toEqual({ state: "denied", code, terminal: ["action-denied"] });
+  await expectRecordedAsTold(remit, outcome);
   expect(remit.upstream.calls).toEqual([]);
 });
 

@@ -24,18 +24,22 @@ test.each<[string, ToolResult["content"]]>([
   ["as indented JSON text", [{ type: "text", text: JSON.stringify({ customer }, null, 2) }]],
   ["in a sentence", [{ type: "text", text: `Kim, ${customer.phone}, ${customer.note}` }]],
   ["in a resource", [{ type: "resource", resource: { uri: "x://1", text: `call ${customer.phone}; ${JSON.stringify(customer.note)}` } }]],
-])("[RUN-06][CTL-13] what is redacted reaches neither caller nor ledger, also when the tool says it again %s", async (_, content) => {
-  await using remit = await openTestActionPath({ policy: everythingGranted + obligation("redact", { pointers }) });
-  remit.upstream.answer = () => ({ content, structuredContent: { customer } });
-  const outcome = await read(remit);
-  if (outcome.type !== "succeeded") throw new Error(JSON.stringify(outcome));
-  expect(outcome.result.structuredContent).toEqual({
-    customer: { name: "Kim", phone: "[redacted]", vip: "[redacted]", age: "[redacted]", note: "[redacted]" },
-  });
-  const everything = JSON.stringify(outcome) + (await kept(remit, outcome.actionId));
-  expect(everything).toContain("Kim");
-  for (const secret of ["1234567", "and\\\\", '\\"vip\\":true', '\\"age\\":42', '\\"age\\": 42']) expect(everything).not.toContain(secret);
-});
+])(
+  "[RUN-06][CTL-13][CTL-33] what is redacted reaches neither caller nor ledger, also when the tool says it again %s",
+  async (_, content) => {
+    await using remit = await openTestActionPath({ policy: everythingGranted + obligation("redact", { pointers }) });
+    remit.upstream.answer = () => ({ content, structuredContent: { customer } });
+    const outcome = await read(remit);
+    if (outcome.type !== "succeeded") throw new Error(JSON.stringify(outcome));
+    expect(outcome.result.structuredContent).toEqual({
+      customer: { name: "Kim", phone: "[redacted]", vip: "[redacted]", age: "[redacted]", note: "[redacted]" },
+    });
+    const everything = JSON.stringify(outcome) + (await kept(remit, outcome.actionId));
+    expect(everything).toContain("Kim");
+    for (const secret of ["1234567", "and\\\\", '\\"vip\\":true', '\\"age\\":42', '\\"age\\": 42'])
+      expect(everything).not.toContain(secret);
+  },
+);
 
 test("[CTL-13][CTL-37] a result without the place in which something must be redacted is withheld", async () => {
   await using remit = await openTestActionPath({ policy: everythingGranted + obligation("redact", { pointers }) });

@@ -1,8 +1,10 @@
 import { type ActionOutcome, type Caller, type ErrorCode, type Id, operationNamed } from "@remit/contract";
+import { type Standing, redactValue } from "@remit/core";
 import type { RegistrySource } from "../registry/registry-source.ts";
 import { type ActionFacts, type AttemptEnd, attemptEnded, spanOf } from "../telemetry/semconv.ts";
 import { formatTraceparent } from "../telemetry/traceparent.ts";
 import { type Span, type Tracing, startShaped } from "../telemetry/tracing.ts";
+import type { NormalArguments } from "./normalise.ts";
 
 /** The span of an action's attempt is named after the action, so that what happens days later can still hang below it. */
 export function actionSpanId(actionId: Id<"action">): string {
@@ -126,4 +128,11 @@ export function traceLost({ tracing, registry }: TraceDeps, action: TracedAction
       attributes: { ...attributes, ...ended },
     })
     .end("outcome-unknown");
+}
+
+/** What of the arguments their tool declares to be loggable; nothing of any other. */
+export function loggableArguments(stand: Standing | null, input: NormalArguments | null): Record<string, string> {
+  const allow = stand?.tool.spec.loggable;
+  if (allow === undefined || input === null) return {};
+  return { "gen_ai.tool.call.arguments": JSON.stringify(redactValue(input.value, { allow })) };
 }

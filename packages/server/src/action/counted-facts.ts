@@ -1,8 +1,11 @@
 import type { Caller } from "@remit/contract";
 import { type LocalTime, type Registry, bucket } from "@remit/core";
-import type { CountedKeys } from "./action.journal.ts";
+import type { Counted, CountedKeys } from "./action.journal.ts";
 
-const countedFacts = ["runActions", "actionsThisMinute", "actionsToday", "amountToday"];
+/** What is asked of policy where nothing is counted for it. */
+export const nothingCounted: Counted = { runActions: 0, actionsThisMinute: 0, actionsToday: 0, amountToday: 0 };
+
+const countedFacts = Object.keys(nothingCounted);
 
 /**
  * Which windows the policies of a caller read. Null for policies that read none: then nothing is counted for them and nothing is

@@ -3,6 +3,7 @@ import { RemitError } from "@remit/contract";
 import type { PolicyRequest, Standing } from "@remit/core";
 import { localTime, policyRequestOf, standing } from "@remit/core";
 import type { ActionDeps } from "./action-deps.ts";
+import { nothingCounted } from "./counted-facts.ts";
 
 /**
  * What each policy of an agent would say of one call. Null where that is not the question: there is no such tool, it is halted, or the
@@ -13,8 +14,6 @@ export type DecisionsFor = (
   tool: string,
   args: unknown,
 ) => { stand: Standing; decide: (policy: string, tier: Tier) => Decision } | null;
-
-const nothingCounted = { runActions: 0, actionsThisMinute: 0, actionsToday: 0, amountToday: 0 };
 
 export function createDecisionsFor(deps: Pick<ActionDeps, "registry" | "halts" | "policy" | "normaliser" | "now">): DecisionsFor {
   return (caller, qualifiedName, args) => {

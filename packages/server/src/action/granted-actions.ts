@@ -1,9 +1,9 @@
 import { type Id, RemitError } from "@remit/contract";
 import type { ActionDeps } from "./action-deps.ts";
-import type { Question, Walked } from "./action.pipeline.ts";
+import type { PathAttempt, Walked } from "./action.pipeline.ts";
 import { actionTraceparent, endAttempt, traceApprovalWait, traceAttempt } from "./action-trace.ts";
 
-type Walk = (question: Question, signal: AbortSignal, traceparent: string | null) => Promise<Walked | "gone">;
+type Walk = (question: PathAttempt, signal: AbortSignal, traceparent: string | null) => Promise<Walked | "gone">;
 type Granted = Awaited<ReturnType<ActionDeps["approvals"]["granted"]>>[number];
 
 const startedAtOnce = 16;
@@ -20,7 +20,7 @@ export function createGrantedActions(deps: ActionDeps, walk: Walk): () => Promis
       payloadOf(deps, row.argumentsEntry, "arguments"),
       payloadOf(deps, row.argumentsEntry, "continuation"),
     ]);
-    const question: Question = {
+    const question: PathAttempt = {
       actionId,
       caller: row.caller,
       tool: row.tool,

@@ -53,7 +53,7 @@ test("arguments are for those who decide, answer or look after Remit; others see
   expect(await Promise.all(["ben", "cleo", "ada", "dana", "fay"].map(sees))).toEqual([true, true, true, true, false]);
 });
 
-describe("[CTL-26][AUD-08] deciding", () => {
+describe("[CTL-26][AUD-07][AUD-08] deciding", () => {
   test("a yes grants, is recorded with its digest, and can be used exactly once", async () => {
     await using test = await openTestApprovals();
     const { id, actionId } = await test.ask();

@@ -49,7 +49,7 @@ test("no programs, no database, no schema: each has its words and its fix", asyn
   expect(ailments(await examine({ dataFolder: "/nonexistent", url: empty.url }))).toEqual(expect.arrayContaining(["schema", "identity"]));
 });
 
-test("[AUD-06] a ledger that the application may change is an ailment", async () => {
+test("[AUD-14] a ledger that the application may change is an ailment", async () => {
   await using test = await openTestDatabase();
   const look = () => examine({ dataFolder: "/nonexistent", url: test.url });
   expect(find(await look(), "ledger")?.ok).toBe(true);

@@ -46,7 +46,7 @@ const anyMessage = fc.oneof(
   ),
 );
 
-test("[CTL-18][CTL-19] whatever is sent, the answer is JSON-RPC with the request's own id, and only tools/call attempts anything", async () => {
+test("[CTL-01][CTL-18][CTL-19] whatever is sent, the answer is JSON-RPC with the request's own id, and only tools/call attempts anything", async () => {
   await fc.assert(
     fc.asyncProperty(anyMessage, anyHeaders, async (body, headers) => {
       const before = attempts.length;

@@ -91,7 +91,7 @@ const pinOf = (offered: OfferedTool) => ({
 const httpSpec = (name: string, url: string): UpstreamSpec =>
   upstreamSpecSchema.parse({ kind: "upstream", name, owner: "ada", transport: { type: "http", url } });
 
-describe("[CTL-39][RUN-28] every client reaches every upstream, whatever revisions they speak", () => {
+describe("[CTL-39][CTL-41][RUN-28] every client reaches every upstream, whatever revisions they speak", () => {
   test.each(clients)("%s", async (_name, open) => {
     await using stateless = await openStatelessHttp();
     await using sessions = await openSessionHttp();

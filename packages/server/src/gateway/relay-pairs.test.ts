@@ -35,7 +35,7 @@ describe.each([
   ["modern", "old"],
   ["modern", "new"],
 ] as const)("[CTL-39] a %s client of the %s upstream", (era, upstream) => {
-  test("is asked in its own manner, as often as the upstream asks, and each question is an action", async () => {
+  test("[AUD-07] is asked in its own manner, as often as the upstream asks, and each question is an action", async () => {
     const person = helpful();
     const client = await connectClient(`${relays[upstream].url}/mcp/${upstream}`, era, person);
     const before = (await relays[upstream].remit.actions()).length;

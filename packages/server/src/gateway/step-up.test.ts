@@ -97,6 +97,15 @@ test("[CTL-04] the token of a run is the run's: it is not led to another one", a
   expect(opened.missing(caller, mail.name, mail.arguments)).toEqual([{ type: "grant", policies: ["customer_support_tier1_v3"] }]);
 });
 
+test("[CTL-14] the same call is judged by the set that its run names, and by none of the agent's others", async () => {
+  const run = await opened.remit.run();
+  const under = (policy: string) =>
+    opened.remit.act("send_email", { to: `${policy}@example.com`, body: "Hello" }, { caller: { ...run, policy } });
+  expect(await under("customer_support_tier1_v3")).toMatchObject({ type: "denied", code: "no-grant" });
+  expect(await under("mail_v1")).toMatchObject({ type: "waiting", teams: ["support-lead"] });
+  expect(await under("mail_v9")).toMatchObject({ type: "denied", code: "policy-missing" });
+});
+
 test("[CTL-04][CTL-18] a token with several policies is judged by one of them for each call: a stop counts, whichever else would grant", async () => {
   const wide = { authorization: "Bearer wide" };
   const call = async (name: string, args: JsonObject) =>

@@ -30,7 +30,7 @@ const grant = { grant_type: "client_credentials", resource: testAudience };
 const issue = (test: TestIdentity) => test.identity.secrets.issue("support-agent", { expiresInDays: 1, actor: "party:ada" });
 
 describe("the token endpoint", () => {
-  test("[CTL-02][CTL-05] gives a real client over HTTP a token that verifies against the published keys", async () => {
+  test("[CTL-02][CTL-05][CTL-41] gives a real client over HTTP a token that verifies against the published keys", async () => {
     await using test = await openTestIdentity();
     await test.app.listen({ host: "127.0.0.1", port: 0 });
     const address = test.app.server.address();

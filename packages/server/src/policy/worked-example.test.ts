@@ -56,7 +56,7 @@ const cases: [string, PolicyRequest, string][] = [
 ];
 
 describe("the worked example", () => {
-  test.each(cases)("[CTL-36][CTL-12][CTL-13][CTL-16][CTL-26][RUN-06] %s", (_what, request, expected) => {
+  test.each(cases)("[CTL-36][CTL-41][CTL-12][CTL-13][CTL-16][CTL-26][RUN-06] %s", (_what, request, expected) => {
     expect(words(engine.decide(registry, "support", request))).toBe(expected);
   });
 

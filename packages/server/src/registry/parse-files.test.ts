@@ -313,7 +313,7 @@ test.each<{ name: string; files: Record<string, string>; says: string[] }>([
     ],
   },
   {
-    name: "escalation in a circle",
+    name: "escalation in a circle [RUN-09]",
     files: withFiles({
       "teams/support-lead.yaml": "kind: team\nname: support-lead\nmembers: [ben]\napproval: { escalateTo: finance, escalateAfter: PT1H }\n",
       "teams/finance.yaml": "kind: team\nname: finance\nmembers: [cleo]\napproval:\n  escalateTo: support-lead\n  escalateAfter: PT1H\n",

@@ -21,7 +21,7 @@ describe("starting", () => {
     expect(ended?.data).toMatchObject({ state: "failed" });
   });
 
-  test("[RUN-01][RUN-27] claims the oldest item and gives the agent what it needs, with one entry for each change", async () => {
+  test("[CTL-14][RUN-01][RUN-27] claims the oldest item and gives the agent what it needs, with one entry for each change", async () => {
     await using test = await openTestRuns();
     const oldest = await test.enqueue("T-1");
     test.later(5);

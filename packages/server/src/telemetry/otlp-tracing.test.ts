@@ -21,7 +21,7 @@ function loggerTo(lines: string[]) {
   return createLogger({ destination: { write: (line) => void lines.push(line) } });
 }
 
-test("[OBS-01][OBS-02] spans arrive under the service's name, below their parent and in its trace", async () => {
+test("[CTL-41][OBS-01][OBS-02] spans arrive under the service's name, below their parent and in its trace", async () => {
   await using receiver = await openReceiver();
   const lines: string[] = [];
   const environment = {
