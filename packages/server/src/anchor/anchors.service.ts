@@ -19,7 +19,7 @@ import type { Ledger } from "../ledger/ledger.ts";
 import type { StoredCheckpoint, TreeStore } from "../ledger/tree-store.ts";
 import type { Outside, OutsideView } from "../ledger/verify-anchors.ts";
 import type { CheckpointNotes } from "../tlog/tlog.service.ts";
-import { createTreeProofs } from "../tlog/tree-proofs.ts";
+import { createTreeProofs } from "../ledger/tree-proofs.ts";
 import type { AnchorState, AnchorStore, CosignedCheckpoint } from "./anchor.store.ts";
 import type { Sink } from "./sink.ts";
 import { contradiction, digestOf } from "./split-view.ts";

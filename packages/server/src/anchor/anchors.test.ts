@@ -5,7 +5,7 @@ import { formatAddCheckpoint, parseCheckpoint, parseNote, readCheckpoint } from 
 import { describe, expect, test } from "vitest";
 import { noteCrypto } from "../keys/note-crypto.ts";
 import { createTreeStore } from "../ledger/tree-store.postgres.ts";
-import { createTreeProofs } from "../tlog/tree-proofs.ts";
+import { createTreeProofs } from "../ledger/tree-proofs.ts";
 import { openAnchoredLedger, policyOf, startTestWitness } from "./anchors.testing.ts";
 import type { AnchoredLedger, TestWitness } from "./anchors.testing.ts";
 

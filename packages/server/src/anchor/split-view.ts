@@ -1,7 +1,7 @@
 import type { Checkpoint } from "@remit/core";
 import { equal } from "@remit/core";
 import { sha256 } from "../keys/note-crypto.ts";
-import type { TreeProofs } from "../tlog/tree-proofs.ts";
+import type { TreeProofs } from "../ledger/tree-proofs.ts";
 
 /** Whether what somebody else holds, and what this ledger signed, contradicts it as it is now. Null when it does not. */
 export async function contradiction(theirs: Checkpoint, ours: { size: number }, proofs: Pick<TreeProofs, "root">): Promise<string | null> {

@@ -1,6 +1,5 @@
-import { consistencySpans, spanNodes } from "@remit/core";
-import type { Span } from "@remit/core";
-import { sha256Tree } from "../ledger/ledger-key.ts";
+import { spanNodes } from "@remit/core";
+import { createTreeProofs } from "../ledger/tree-proofs.ts";
 import type { TreeStore } from "../ledger/tree-store.ts";
 
 /** The roots of the perfect subtrees before and after a range: with its leaves between them, they give the root of the tree. */
@@ -17,11 +16,7 @@ export async function rangeProof(
 
 /** Proof that the tree of `size` entries begins with the tree of `oldSize` (RFC 6962). */
 export async function consistencyProof(tree: TreeStore, oldSize: number, size: number): Promise<string[]> {
-  if (oldSize === 0 || oldSize === size) return [];
-  const rootOf = async (span: Span) => (await tree.nodes(spanNodes(span))).reduceRight((right, left) => sha256Tree.node(left, right));
-  const roots: string[] = [];
-  for (const span of consistencySpans(oldSize, size)) roots.push(base64(await rootOf(span)));
-  return roots;
+  return (await createTreeProofs(tree).consistency(oldSize, size)).map(base64);
 }
 
 function base64(bytes: Uint8Array): string {

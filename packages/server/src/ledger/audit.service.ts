@@ -10,7 +10,7 @@ import type {
   Story,
 } from "@remit/contract";
 import { RemitError } from "@remit/contract";
-import { equal, inclusionSpans, noteVerifier, openNote, parseCheckpoint, spanNodes, story, verifyInclusion } from "@remit/core";
+import { equal, noteVerifier, openNote, parseCheckpoint, story, verifyInclusion } from "@remit/core";
 import type { NoteVerifier } from "@remit/core";
 import type { KeyStore } from "../keys/key-store.ts";
 import { noteCrypto } from "../keys/note-crypto.ts";
@@ -21,6 +21,7 @@ import type { Outside } from "./verify-anchors.ts";
 import type { LedgerRows } from "./ledger-rows.ts";
 import type { PayloadKeys } from "./payload-keys.ts";
 import type { Payloads } from "./payloads.ts";
+import { createTreeProofs } from "./tree-proofs.ts";
 import type { StoredCheckpoint, TreeStore } from "./tree-store.ts";
 import { verifyLedger } from "./verify-ledger.ts";
 
@@ -118,16 +119,13 @@ export function createAudit(deps: AuditDeps): Audit {
       return { size, root: Buffer.from(root).toString("base64"), note, at: at.toISOString(), anchor };
     },
     async receipt(entryId) {
-      const body = await store.body(entryId);
+      const [body, leaf, { checkpoint }, known] = await Promise.all([store.body(entryId), tree.leafOf(entryId), tree.last(), verifiers()]);
       if (body === null) throw new RemitError("not-found", `The ledger has no entry ${entryId}`);
-      const leaf = await tree.leafOf(entryId);
-      const { checkpoint } = await tree.last();
       if (leaf === null || checkpoint === null || checkpoint.size <= leaf.seq) {
         throw new RemitError("conflict", "The entry is recorded and waits for its place in the ledger; ask again in a moment");
       }
-      const spans = inclusionSpans(leaf.seq, checkpoint.size);
-      const proof = await Promise.all(spans.map(async (span) => fold(await tree.nodes(spanNodes(span)))));
-      const signed = parseCheckpoint(openNote(checkpoint.note, await verifiers()) ?? "");
+      const proof = await createTreeProofs(tree).inclusion(leaf.seq, checkpoint.size);
+      const signed = parseCheckpoint(openNote(checkpoint.note, known) ?? "");
       const claim = { index: leaf.seq, size: checkpoint.size, leaf: sha256Tree.leaf(body), root: signed?.root ?? sha256Tree.empty };
       // A receipt that does not hold is worse than none.
       if (signed === null || !equal(claim.leaf, leaf.leafHash) || !verifyInclusion(sha256Tree, claim, proof)) {
@@ -141,8 +139,4 @@ export function createAudit(deps: AuditDeps): Audit {
       };
     },
   };
-}
-
-function fold(nodes: readonly Uint8Array[]): Uint8Array {
-  return nodes.reduceRight((right, left) => sha256Tree.node(left, right));
 }

@@ -14,9 +14,9 @@ import {
 import type { TileRequest } from "@remit/core";
 import type { AuditStore } from "../ledger/audit.store.ts";
 import { sha256Tree } from "../ledger/ledger-key.ts";
+import { createTreeProofs } from "../ledger/tree-proofs.ts";
 import type { StoredCheckpoint, TreeStore } from "../ledger/tree-store.ts";
 import type { EntryBodies } from "./tlog.store.ts";
-import { createTreeProofs } from "./tree-proofs.ts";
 
 /** The notes of checkpoints as they are given out. */
 export type CheckpointNotes = {
@@ -82,15 +82,18 @@ export function createTlog({ tree, entries, store, notes }: TlogDeps): Tlog {
       return tile;
     },
     async proof(entryId, { body: withBody }) {
-      const [body, leaf] = await Promise.all([store.body(entryId), tree.leafOf(entryId)]);
+      const [body, leaf, { checkpoint: newest }, witnessed] = await Promise.all([
+        store.body(entryId),
+        tree.leafOf(entryId),
+        tree.last(),
+        notes.witnessed(),
+      ]);
       if (body === null) throw new RemitError("not-found", `The ledger has no entry ${entryId}`);
-      const [{ checkpoint: newest }, witnessed] = await Promise.all([tree.last(), notes.witnessed()]);
       const checkpoint = leaf !== null && witnessed !== null && witnessed.size > leaf.seq ? witnessed : newest;
       if (leaf === null || checkpoint === null || checkpoint.size <= leaf.seq) {
         throw new RemitError("conflict", "The entry is recorded and waits for its place in the ledger; ask again in a moment");
       }
-      const proof = await proofs.inclusion(leaf.seq, checkpoint.size);
-      const note = await notes.whole(checkpoint);
+      const [proof, note] = await Promise.all([proofs.inclusion(leaf.seq, checkpoint.size), notes.whole(checkpoint)]);
       const claim = { index: leaf.seq, size: checkpoint.size, leaf: sha256Tree.leaf(body), root: signedRoot(note, checkpoint.size) };
       // A proof that does not hold is worse than none.
       if (!verifyInclusion(sha256Tree, claim, proof)) throw changed(`Entry ${entryId} cannot be proved`);
