@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join, resolve } from "node:path";
-import { qualifiedToolName, RemitError } from "@remit/contract";
+import { RemitError } from "@remit/contract";
 import { currentBuckets } from "@remit/core";
 import { startActionExecutor } from "./action/action-executor.ts";
 import type { ActionDeps } from "./action/action-deps.ts";
@@ -12,15 +12,11 @@ import type { Database } from "./database/database.ts";
 import { createActionJournal } from "./action/action.journal.postgres.ts";
 import { createActionPath } from "./action/action.pipeline.ts";
 import { crashAt } from "./action/crash-point.ts";
-import { createFollowedActions } from "./action/followed-actions.ts";
 import { createUpstreamTasks } from "./action/upstream-tasks.ts";
 import { createUpstreamTaskStore } from "./action/upstream-tasks.postgres.ts";
-import { createDecisionsFor } from "./action/decisions-for.ts";
 import { createInFlight } from "./action/in-flight.ts";
-import { createMissingForCall } from "./action/missing-for-call.ts";
 import { createNormaliser } from "./action/normalise.ts";
 import { createRunActions } from "./action/run-actions.postgres.ts";
-import { withSeveralPolicies } from "./action/several-policies.ts";
 import { createWaitingActions } from "./action/waiting-actions.postgres.ts";
 import { startApprovalClock } from "./approval/approval-clock.ts";
 import { registerApprovalPages } from "./approval/approval.pages.ts";
@@ -28,26 +24,15 @@ import { approvalStore } from "./approval/approval.postgres.ts";
 import { registerApprovalRoutes } from "./approval/approval.routes.ts";
 import { createApprovals } from "./approval/approval.service.ts";
 import { recordRestorations, refuseUnverified } from "./backup/restorations.postgres.ts";
-import { confirmedFirst } from "./control/confirmed-first.ts";
 import { drain } from "./control/drain.ts";
 import type { DrainLimits } from "./control/drain.ts";
 import { createControlState } from "./control/control-state.postgres.ts";
 import { startServerInstance } from "./control/server-instance.postgres.ts";
 import { startDatabase } from "./database/start-database.ts";
-import { createAnchorStore } from "./anchor/anchor.postgres.ts";
-import { startAnchors } from "./anchor/anchors.service.ts";
-import { readSinks } from "./anchor/read-sinks.ts";
-import { createWitnessClient } from "./anchor/witness-client.ts";
-import { readWitnessPolicy, recordWitnessPolicy } from "./anchor/witness-policy-file.ts";
-import { createApprovalAnswers } from "./gateway/approval-answer.ts";
-import { createApprovalTasks } from "./gateway/approval-tasks.ts";
 import { createFaultInjector } from "./fault/fault-injector.ts";
 import { faultStore } from "./fault/fault.postgres.ts";
 import { registerFaultRoutes } from "./fault/fault.routes.ts";
 import { createFaults } from "./fault/fault.service.ts";
-import { registerGateway } from "./gateway/gateway.routes.ts";
-import { createRequestStates } from "./gateway/request-state.ts";
-import { createUsedStates } from "./gateway/used-states.postgres.ts";
 import { haltStore } from "./halt/halt.postgres.ts";
 import { registerHaltRoutes } from "./halt/halt.routes.ts";
 import { createHalts } from "./halt/halt.service.ts";
@@ -59,23 +44,14 @@ import { createIdentityStore } from "./identity/identity.postgres.ts";
 import { createOAuthRecords } from "./identity/oauth-records.postgres.ts";
 import { openMachineKey } from "./identity/machine-key.ts";
 import { createRefusalRecorder } from "./identity/refusal-recorder.ts";
-import { commandSigner } from "./keys/command-signer.ts";
 import { createKeyStore } from "./keys/key-store.postgres.ts";
 import { loadMasterKey } from "./keys/master-key.ts";
 import { confirmMasterKey, recordRotations } from "./master-key/master-key-record.postgres.ts";
-import { createAuditStore } from "./ledger/audit.postgres.ts";
-import { ledgerOrigin } from "./ledger/ledger-key.ts";
-import { createLedgerKeyStore } from "./ledger/ledger-keys.postgres.ts";
-import { createLedgerKeys } from "./ledger/ledger-keys.service.ts";
-import { createLedger } from "./ledger/ledger.postgres.ts";
 import type { OpenLedger } from "./ledger/ledger.postgres.ts";
-import { createPayloadKeys } from "./ledger/payload-keys.postgres.ts";
-import { createSequenceStore } from "./ledger/sequence-store.postgres.ts";
-import { startSequencer } from "./ledger/sequencer.ts";
-import { createTreeStore } from "./ledger/tree-store.postgres.ts";
 import { createLogger } from "./log/logger.ts";
 import { createOutbound } from "./outbound/outbound-fetch.ts";
 import { createCedarEngine } from "./policy/cedar-engine.ts";
+import { createDifferenceRecorder } from "./policy/difference-recorder.ts";
 import { createPolicyWorkbench } from "./policy/policy-workbench.ts";
 import { registerPolicyRoutes } from "./policy/policy.routes.ts";
 import { registryStore } from "./registry/registry.postgres.ts";
@@ -103,10 +79,14 @@ import { createTracing } from "./telemetry/otlp-tracing.ts";
 import { startMetrics } from "./telemetry/start-metrics.ts";
 import { createStateFacts } from "./telemetry/state-facts.postgres.ts";
 import { createTallyStore } from "./telemetry/tally.postgres.ts";
+import { createCircuitRecorder } from "./upstream/circuit-recorder.ts";
 import { registerUpstreamRoutes } from "./upstream/upstreams.routes.ts";
 import { createUpstreams } from "./upstream/upstreams.service.ts";
+import { openGateway } from "./compose/open-gateway.ts";
+import { openLedger } from "./compose/open-ledger.ts";
 import { openRecord } from "./compose/open-record.ts";
 import { openStreams } from "./compose/open-streams.ts";
+import { serverAddress } from "./compose/server-address.ts";
 
 export type ServerOptions = {
   /** Where keys and, without `databaseUrl`, the database live. */
@@ -195,11 +175,7 @@ export async function startComposed(options: ServerOptions, replace: Replacement
     const masterKey = await loadMasterKey({ environment, dataDirectory: dataDir });
     const machineKey = await openMachineKey(dataDir);
     const keys = createKeyStore({ database, masterKey });
-    const payloadKeys = createPayloadKeys({ database, masterKey });
-    const origin = ledgerOrigin(environment);
     const trace = createCurrentTrace();
-    const ownLedger = createLedger({ database, payloadKeys, origin, traceId: () => trace.id() });
-    const ledger = replace.ledger?.(ownLedger) ?? ownLedger;
     const instance = await startServerInstance({
       database,
       name: `${hostname()}:${options.port === 0 ? process.pid : options.port}`,
@@ -209,34 +185,27 @@ export async function startComposed(options: ServerOptions, replace: Replacement
     stops.push(() => instance.stop());
     // After it is known that this server is there: a rotation waits for it, or it for the rotation.
     await confirmMasterKey(database, masterKey);
-    const ledgerKeys = createLedgerKeys({
+    // What others point to is fetched by this and nothing else. It reaches the Internet, and what is listed here of the rest.
+    const outbound = createOutbound({
+      allow: (environment["REMIT_OUTBOUND_ALLOW"] ?? "")
+        .split(",")
+        .map((range) => range.trim())
+        .filter(Boolean),
+    });
+    const ledgering = await openLedger({
       database,
-      store: createLedgerKeyStore(database),
-      keys,
+      environment,
       masterKey,
-      ledger,
-      origin,
-      external: await commandSigner(environment, origin),
-      postQuantum: environment["REMIT_LEDGER_POST_QUANTUM"] === "true",
-      now,
-      newId,
-    });
-    await ledgerKeys.announce();
-    const tree = createTreeStore(database);
-    const sequencer = startSequencer({
-      origin,
-      signing: () => ledgerKeys.signing(),
-      sequence: createSequenceStore(database),
-      holder: instance.id,
-      tree,
       keys,
-      onAppended: ledger.onAppended,
-      onProblem: onError("the ledger cannot go on"),
+      outbound,
+      instance: instance.id,
+      traceId: () => trace.id(),
+      replace: replace.ledger,
+      now,
+      onError,
     });
-    stops.push(
-      () => sequencer.stop(),
-      () => ledger.close(),
-    );
+    stops.push(() => ledgering.stop());
+    const { ledger, payloadKeys, ledgerKeys, tree, sequencer, anchors, origin } = ledgering;
     const notices = started.notices({
       channel: "remit_control",
       onNotice: () => void control.refresh().catch(() => undefined),
@@ -254,32 +223,6 @@ export async function startComposed(options: ServerOptions, replace: Replacement
     stops.push(() => control.stop());
     const tracing = await createTracing({ environment, logger });
     stops.push(() => tracing.stop());
-
-    // What others point to is fetched by this and nothing else. It reaches the Internet, and what is listed here of the rest.
-    const outbound = createOutbound({
-      allow: (environment["REMIT_OUTBOUND_ALLOW"] ?? "")
-        .split(",")
-        .map((range) => range.trim())
-        .filter(Boolean),
-    });
-
-    // Who outside keeps the ledger from being rewritten unseen.
-    const witnessPolicy = await readWitnessPolicy(environment);
-    const anchors = startAnchors({
-      database,
-      store: createAnchorStore(database),
-      tree,
-      ledger,
-      ledgerKeys,
-      client: createWitnessClient({ outbound, now }),
-      policy: witnessPolicy,
-      sinks: readSinks(environment),
-      origin,
-      now,
-      newId,
-      onProblem: onError("somebody who watches the ledger"),
-    });
-    stops.push(() => anchors.stop());
 
     // Who may do what: upstreams, policy, registry, halts.
     const credentials = createCredentials({
@@ -318,13 +261,13 @@ export async function startComposed(options: ServerOptions, replace: Replacement
     });
     stops.push(() => upstreams.stop());
     const ownEngine = createCedarEngine({
-      onDifference(data) {
-        logger.error(data, "Cedar answers otherwise than was evaluated directly; it alone decides from now on");
-        const entry = { id: newId("entry"), at: now().toISOString(), actor: "service:remit", data };
-        ledger
-          .record({ ...entry, type: "policy-differed" })
-          .catch(onError("that policies were evaluated in two ways could not be recorded"));
-      },
+      onDifference: createDifferenceRecorder({
+        ledger,
+        logger,
+        now,
+        newId,
+        onError: onError("that policies were evaluated in two ways could not be recorded"),
+      }),
     });
     const policyEngine = replace.policyEngine?.(ownEngine) ?? ownEngine;
     const registry = createRegistry({ database, store: registryStore, ledger, control, upstreams, policyEngine, now });
@@ -337,12 +280,9 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       registry.driftCheck(upstream, offered).catch(onError("an upstream's tools could not be compared with what was accepted"));
     });
     const inFlight = createInFlight();
-    upstreams.onCircuit(({ upstream, environment: place, tool, state, until, why }) => {
-      const data = { tool: qualifiedToolName(upstream, tool), upstream, environment: place, until: until?.toISOString() ?? null, why };
-      const entry = { id: newId("entry"), at: now().toISOString(), actor: "service:remit", data };
-      const type = state === "open" ? "circuit-opened" : "circuit-closed";
-      ledger.record({ ...entry, type }).catch(onError("that a tool is no longer called could not be recorded"));
-    });
+    upstreams.onCircuit(
+      createCircuitRecorder({ ledger, now, newId, onError: onError("that a tool is no longer called could not be recorded") }),
+    );
     const faults = createFaults({ database, store: faultStore, ledger, control, registry, now, newId });
     const injectFaults = createFaultInjector({ faults, registry, now });
     const halts = createHalts({
@@ -361,10 +301,7 @@ export async function startComposed(options: ServerOptions, replace: Replacement
 
     control.onChange(() => credentials.broker.lookAgain());
 
-    // The HTTP face is made before it listens, so that the address is known only afterwards; a free port has to be found first.
-    const port = options.port === 0 ? await freePort(options.host) : options.port;
-    const localUrl = new URL(`http://${reachableHost(options.host)}:${port}`);
-    const publicUrl = new URL(options.publicUrl ?? localUrl);
+    const { port, localUrl, publicUrl } = await serverAddress(options);
     const tokenKey = await keys.signingKey("tokens", "ES256");
     const identity = createIdentity({
       database,
@@ -487,25 +424,18 @@ export async function startComposed(options: ServerOptions, replace: Replacement
     });
     const streams = await openStreams(app, { database, ledger, outbound, masterKey, keys, known, environment, now, onError });
     stops.push(() => streams.close());
-    const states = createRequestStates({ key: masterKey.derive("request-state"), now });
-    const used = createUsedStates(database);
-    const actions = createFollowedActions(deps);
-    const structured = (tool: string): boolean => registry.current().tools.get(tool)?.pin?.outputSchema === null;
-    const tasks = createApprovalTasks({ states, used, actions, approvals, running: upstreamTasks, structured, now });
-    const answers = createApprovalAnswers({ states, used, actions, tasks });
-    const decisionsFor = createDecisionsFor(deps);
-    const gateway = registerGateway(app, {
-      path: withSeveralPolicies(path, decisionsFor),
-      registry,
+    openGateway(app, {
+      deps,
+      path,
+      database,
+      masterKey,
+      control,
       upstreams,
-      states,
-      callers: confirmedFirst(replace.callers?.(identity.callers) ?? identity.callers, control),
+      upstreamTasks,
+      approvals,
+      callers: replace.callers?.(identity.callers) ?? identity.callers,
       publicUrl,
-      now,
-      missing: createMissingForCall(decisionsFor),
-      approvals: { answers, tasks },
     });
-    control.onChange(async () => gateway.toolsChanged());
 
     const metrics = await startMetrics(app, {
       environment,
@@ -560,7 +490,7 @@ export async function startComposed(options: ServerOptions, replace: Replacement
       // What is executing is stopped while its outcome can be recorded and its callers told.
       () => inFlight.close(),
     );
-    await recordWitnessPolicy(witnessPolicy, { store: createAuditStore(database), ledger, now, newId });
+    await ledgering.recordWitnessPolicy();
     await recordRestorations({ database, ledger, now, newId });
     await recordRotations({ database, ledger, now, newId });
     await ledger.record({
@@ -589,12 +519,6 @@ export async function startComposed(options: ServerOptions, replace: Replacement
   }
 }
 
-/** As a part of an address. Who listens on every address is reached on loopback. */
-function reachableHost(host: string): string {
-  if (host === "0.0.0.0" || host === "::") return "127.0.0.1";
-  return host.includes(":") ? `[${host}]` : host;
-}
-
 function loadedOrNull(registry: ReturnType<typeof createRegistry>): ReturnType<ReturnType<typeof createRegistry>["loaded"]> | null {
   try {
     return registry.loaded();
@@ -602,16 +526,4 @@ function loadedOrNull(registry: ReturnType<typeof createRegistry>): ReturnType<R
     if (RemitError.is(error)) return null;
     throw error;
   }
-}
-
-async function freePort(host: string): Promise<number> {
-  const { createServer } = await import("node:net");
-  return new Promise((found, failed) => {
-    const server = createServer();
-    server.once("error", failed);
-    server.listen({ host, port: 0 }, () => {
-      const address = server.address();
-      server.close(() => (typeof address === "object" && address !== null ? found(address.port) : failed(new Error("no port"))));
-    });
-  });
 }
