@@ -74,6 +74,7 @@ export const exceptionKinds = [
   "server-lost",
   "long-lived-token",
 ] as const;
+/** One of {@link exceptionKinds}. */
 export const exceptionKindSchema = z.enum(exceptionKinds);
 export type ExceptionKind = z.infer<typeof exceptionKindSchema>;
 

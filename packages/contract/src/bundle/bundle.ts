@@ -17,6 +17,7 @@ export const bundleFiles = {
 export const bundleParts = { entries: "jsonl", leaves: "bin", payloads: "jsonl", table: "csv" } as const;
 export type BundlePart = keyof typeof bundleParts;
 
+/** `entries-000001.jsonl`. Numbers begin at 1. */
 export function bundlePartName(kind: BundlePart, number: number): string {
   return `${kind}-${String(number).padStart(6, "0")}.${bundleParts[kind]}`;
 }
@@ -38,6 +39,7 @@ export type BundlePopulation = {
   lastCheckpoint: number;
 };
 
+/** `manifest.json`: what a bundle claims about itself, of which the verifier believes nothing before it has checked it. */
 export type BundleManifest = {
   format: typeof bundleFormat;
   /** The first line of the ledger's checkpoints. */
@@ -66,5 +68,7 @@ export type BundlePayload = { seq: number; name: string } & (
 
 /** in-toto's type of attestation, and of ours: https://github.com/in-toto/attestation/tree/main/spec/v1 */
 export const statementType = "https://in-toto.io/Statement/v1";
+/** The `payloadType` of the DSSE envelope around a statement. */
 export const statementPayloadType = "application/vnd.in-toto+json";
+/** What our statement says of its subjects: that they are a contiguous range of the ledger (docs/bundle.md). */
 export const rangePredicateType = "https://remit.local/predicates/ledger-range/v1";

@@ -27,6 +27,7 @@ export const addFaultSchema = z.strictObject({
 });
 export type AddFault = z.infer<typeof addFaultSchema>;
 
+/** `waiting`: for the second person that production takes. Only an `active` one does anything. */
 export const faultStateSchema = z.enum(["waiting", "active", "expired", "removed"]);
 export type FaultState = z.infer<typeof faultStateSchema>;
 

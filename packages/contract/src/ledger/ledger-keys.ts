@@ -18,6 +18,7 @@ export const ledgerKeyViewSchema = z.object({
 export const ledgerKeysViewSchema = z.object({ origin: z.string(), keys: z.array(ledgerKeyViewSchema) });
 export type LedgerKeysView = z.infer<typeof ledgerKeysViewSchema>;
 
+/** One of the two steps in which the ledger's keys are replaced. */
 export const rotateLedgerKeySchema = z.strictObject({
   /** `begin`: a new key signs beside the old ones. `finish`: the old ones no longer sign. */
   step: z.enum(["begin", "finish"]),

@@ -15,6 +15,7 @@ export type Sensitivity = z.infer<typeof sensitivitySchema>;
 export const tierSchema = z.union([z.literal(0), z.literal(1), z.literal(2), z.literal(3)]);
 export type Tier = z.infer<typeof tierSchema>;
 
+/** What an environment is for. Tiers and faults go by the type, whatever the environment is called. */
 export const environmentTypeSchema = z.enum(["dev", "staging", "production"]);
 export type EnvironmentType = z.infer<typeof environmentTypeSchema>;
 

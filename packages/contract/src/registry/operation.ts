@@ -121,6 +121,7 @@ export function operationOfMethod(method: string): Operation | null {
   return byMethod.get(method) ?? null;
 }
 
+/** Whether a name is one of those that no upstream may give to a tool of its own. */
 export function isReservedToolName(name: string): boolean {
   return name.startsWith(reservedToolPrefix);
 }

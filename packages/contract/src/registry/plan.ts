@@ -12,6 +12,7 @@ export type ApplyRegistry = z.infer<typeof applyRegistrySchema>;
 
 /** Parts of a plan in the order in which people should read them: what anybody may do comes first. */
 export const planGroups = ["permissions", "people", "tools", "policies", "agents", "workflows", "places"] as const;
+/** One of {@link planGroups}. */
 export const planGroupSchema = z.enum(planGroups);
 export type PlanGroup = z.infer<typeof planGroupSchema>;
 

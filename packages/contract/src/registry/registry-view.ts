@@ -20,6 +20,7 @@ export const policyVersionSchema = z.object({ spec: policySpecSchema, sources: z
 
 const suspendedSchema = z.object({ code: z.enum(["no-accountable-human", "agent-suspended"]), reason: z.string() });
 
+/** Whether a tool says what was accepted of it. `changed`: it says something else; `missing`: its upstream does not offer it. Both are blocked. */
 export const toolStateSchema = z.enum(["accepted", "changed", "missing"]);
 
 /** The registry in force, in short. */
@@ -34,6 +35,7 @@ export const registryViewSchema = z.object({
 });
 export type RegistryView = z.infer<typeof registryViewSchema>;
 
+/** One agent in a list. */
 export const agentSummarySchema = z.object({
   name: z.string(),
   version: digestSchema,

@@ -5,8 +5,9 @@ import type { EntryType } from "../ledger/entry.ts";
 /** What begins the type of every event: a name that nobody else's events have. */
 export const eventTypePrefix = "dev.remit.";
 
-/** Media types of CloudEvents 1.0 in JSON: one event, and several. */
+/** The media type of one CloudEvents 1.0 event in JSON. */
 export const eventMediaType = "application/cloudevents+json";
+/** The media type of several, in one array. */
 export const eventBatchMediaType = "application/cloudevents-batch+json";
 
 /**

@@ -56,11 +56,13 @@ export type WebhookView = z.infer<typeof webhookViewSchema>;
 export const webhookWithSecretSchema = z.object({ webhook: webhookViewSchema, secret: z.string() });
 export type WebhookWithSecret = z.infer<typeof webhookWithSecretSchema>;
 
+/** Replacing the secret with which events are signed. */
 export const rotateWebhookSecretSchema = z.strictObject({
   /** How long the secret before goes on signing beside the new one. */
   overlap: durationSchema.default("PT24H"),
 });
 
+/** Sending again after a pause. */
 export const resumeWebhookSchema = z.strictObject({
   /** Go on with what happens from now on, and leave out what happened meanwhile. */
   fromNow: z.boolean().default(false),
