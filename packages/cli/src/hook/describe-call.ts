@@ -50,6 +50,9 @@ export function describeCall(call: HookCall, client: string, protect: readonly s
       );
       const { unclear } = reading;
       if (call.command.length > longestText) unclear.push("it is longer than an approver reads");
+      // Policies look for what they forbid: a list that is cut would hide it.
+      if ([reading.programs, reading.commands, reading.hosts, unclear].some((list) => list.length > mostItems))
+        unclear.unshift("it names more than is told here");
       return {
         tool: "shell.run",
         arguments: {

