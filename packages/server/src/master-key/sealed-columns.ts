@@ -1,6 +1,6 @@
 import { signingKeyContext } from "../keys/key-store.ts";
 import { heldKeyContext, payloadKeyContext } from "../ledger/payload-key-names.ts";
-import { clientPlace, consentPlace, grantPlace } from "../secret/grants.service.ts";
+import { clientPlace, consentPlace, grantPlace } from "../secret/grant-places.ts";
 import { secretKeyContext } from "../secret/secret-envelope.ts";
 import { secretPlace } from "../secret/secret.service.ts";
 import { webhookSecretPlace } from "../stream/webhook-secrets.ts";

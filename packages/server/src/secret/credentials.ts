@@ -19,10 +19,12 @@ import type { LeaseClock } from "./lease-clock.ts";
 import { createLeases } from "./lease.service.ts";
 import type { LeaseStore } from "./lease.store.ts";
 import type { Leases } from "./leases.ts";
+import { createOAuthBackend } from "./oauth-backend.ts";
 import { createSecrets } from "./secret.service.ts";
 import type { SecretStore } from "./secret.store.ts";
 import type { Secrets } from "./secrets.ts";
 import { createStoredBackend } from "./stored-backend.ts";
+import { createTokenKeeper } from "./token-keeper.ts";
 import { createVaultBackend } from "./vault-backend.ts";
 
 export type CredentialsOptions = {
@@ -68,25 +70,33 @@ export function createCredentials(options: CredentialsOptions): Credentials {
     revokeLeases: leases.revokeIn,
     now,
   });
-  const grants = createGrants({
+  const keeper = createTokenKeeper({
     database,
     store: stores.grants,
     secrets,
     masterKey: options.masterKey,
+    outbound: options.outbound,
+    publicUrl: options.publicUrl,
+    now,
+  });
+  const grants = createGrants({
+    database,
+    store: stores.grants,
+    keeper,
+    masterKey: options.masterKey,
     ledger,
     registry,
     control,
-    outbound: options.outbound,
     known: options.known,
-    publicUrl: options.publicUrl,
     ...(options.onConnected === undefined ? {} : { onConnected: options.onConnected }),
     now,
   });
   const stored = createStoredBackend({ secrets });
+  const oauth = createOAuthBackend({ database, store: stores.grants, keeper, ledger, known: options.known, now });
   const backends: Record<"secret" | "oauth-client" | "oauth-user" | "postgres" | "vault", Backend> = {
     secret: stored,
-    "oauth-client": grants.backend,
-    "oauth-user": grants.backend,
+    "oauth-client": oauth,
+    "oauth-user": oauth,
     postgres: createDatabaseLogins({ secrets, now }),
     vault: createVaultBackend({ secrets, now }),
   };
