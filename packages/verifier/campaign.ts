@@ -8,7 +8,7 @@ import { runTamperCampaign, untouchedPasses } from "./src/tamper-campaign.testin
 import type { TamperRow } from "./src/tamper-campaign.testing.ts";
 
 const { values } = parseArgs({
-  options: { edits: { type: "string", default: "540" }, seed: { type: "string", default: String(Date.now() % 1_000_000) } },
+  options: { edits: { type: "string", default: "555" }, seed: { type: "string", default: String(Date.now() % 1_000_000) } },
 });
 const [edits, seed] = [Number(values.edits), Number(values.seed)];
 const stop = await startTestCluster();

@@ -46,6 +46,7 @@ export * from "./calendar/calendar.ts";
 export * from "./calendar/duration.ts";
 export * from "./halt/halt.ts";
 export * from "./privacy/data-subject.ts";
+export * from "./privacy/erased-keys.ts";
 export * from "./privacy/payload-class.ts";
 export * from "./privacy/retention.ts";
 export * from "./redact/detect.ts";

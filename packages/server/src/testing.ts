@@ -9,7 +9,7 @@ export { createCedarEngine } from "./policy/cedar-engine.ts";
 export { createPolicyWorkbench } from "./policy/policy-workbench.ts";
 export { startComposed } from "./main.ts";
 export type { Replacements } from "./main.ts";
-export { fill, openTestLedger, startAudit, testEntry, testId } from "./ledger/ledger.testing.ts";
+export { eraseKey, fill, openTestLedger, startAudit, testEntry, testId } from "./ledger/ledger.testing.ts";
 export type { LedgerParts } from "./ledger/ledger.testing.ts";
 export { exportTo, startExports } from "./export/export.testing.ts";
 export { writeBundle } from "./export/bundle-writer.ts";

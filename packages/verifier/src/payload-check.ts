@@ -93,7 +93,7 @@ function wrongWithPayload({ state, payload }: Line, { commitment, sealed }: Payl
     case "missing":
       return "is missing in the ledger that this was exported from: it was removed";
     case "damaged":
-      return "did not open as what was recorded: its ciphertext, subject or key was changed";
+      return "did not open as what was recorded where this was exported: its ciphertext, subject or key was changed, or its key was removed";
     case "open": {
       counts.open += 1;
       const text = textOf(payload["salt"], "salt");

@@ -1,6 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { exportTo, fill, openTestLedger, startExports } from "@remit/server/testing";
+import { eraseKey, exportTo, fill, openTestLedger, startExports } from "@remit/server/testing";
 import { beforeAll, expect, test } from "vitest";
 import { makeBundle, openFolder, testKey, untar, writeFolder } from "./bundle.testing.ts";
 import type { TestBundle } from "./bundle.testing.ts";
@@ -33,18 +33,18 @@ test("[AUD-14] an export of a real ledger verifies, whole and in part, as an arc
     seq % 3 === 0 ? { payloads: [{ name: "arguments", subject: `customer:${seq % 5}`, value: { seq } }] } : {},
   );
   const exports = startExports(test);
-  await test.superuser.query("DELETE FROM payload_key WHERE subject = 'customer:3'");
+  await eraseKey(test, "customer:3");
   const out = { text: "" };
   const output = { out: (text: string) => void (out.text += text), err: () => {} };
   const untrusted = await verifyBundle(await exportTo(exports, join(folder.path, "a.tar")), { ...trust, keys: [] });
-  expect(untrusted).toMatchObject({ verdict: "incomplete", exit: 3, key: { trusted: false }, problems: [], checked: 450 });
+  expect(untrusted).toMatchObject({ verdict: "incomplete", exit: 3, key: { trusted: false }, problems: [], checked: 451 });
   const keys =
     untar(await readFile(join(folder.path, "a.tar")))
       .get("keys.txt")
       ?.toString() ?? "";
   const ledgerKey = keys.trim();
   const cases = [
-    [{}, { checked: 451, payloads: { form: "sealed", committed: 150, sealed: 120, open: 0, erased: 30 } }],
+    [{}, { checked: 452, payloads: { form: "sealed", committed: 150, sealed: 120, open: 0, erased: 30 } }],
     [
       { from: "10", to: "333", payloads: "open" },
       { checked: 324, payloads: { form: "open", committed: 108, sealed: 0, open: 86, erased: 22 } },

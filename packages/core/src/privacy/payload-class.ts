@@ -24,20 +24,20 @@ export function payloadClass(name: string): PayloadClass {
 /** A day's payloads of one class and sensitivity share a key besides their own: destroying it ends them all, and nothing else. */
 export type KeptKey = { class: PayloadClass; sensitivity: Sensitivity; day: string };
 
-const prefix = "kept:";
+export const keptKeyPrefix = "kept:";
 
 export function keptKeyName(payload: string, sensitivity: Sensitivity, at: string): string {
-  return `${prefix}${payloadClass(payload)}/${sensitivity}/${at.slice(0, 10)}`;
+  return `${keptKeyPrefix}${payloadClass(payload)}/${sensitivity}/${at.slice(0, 10)}`;
 }
 
 /** The names of a whole day. */
 export function keptKeyNames(day: string): string[] {
-  return payloadClasses.flatMap((kind) => sensitivities.map((sensitivity) => `${prefix}${kind}/${sensitivity}/${day}`));
+  return payloadClasses.flatMap((kind) => sensitivities.map((sensitivity) => `${keptKeyPrefix}${kind}/${sensitivity}/${day}`));
 }
 
 export function parseKeptKey(name: string): KeptKey | null {
-  if (!name.startsWith(prefix)) return null;
-  const [kind, sensitivity, day, ...rest] = name.slice(prefix.length).split("/");
+  if (!name.startsWith(keptKeyPrefix)) return null;
+  const [kind, sensitivity, day, ...rest] = name.slice(keptKeyPrefix.length).split("/");
   const knownClass = payloadClasses.find((one) => one === kind);
   const knownSensitivity = sensitivities.find((one) => one === sensitivity);
   if (knownClass === undefined || knownSensitivity === undefined || rest.length > 0) return null;

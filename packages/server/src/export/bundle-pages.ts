@@ -1,5 +1,7 @@
 import { ledgerEventSchema } from "@remit/contract";
 import type { BundlePayload, LedgerEvent, PayloadForm } from "@remit/contract";
+import { createErasures } from "../ledger/erasures.ts";
+import type { Erasures } from "../ledger/erasures.ts";
 import type { LeafRow, LedgerRows, PayloadRow } from "../ledger/ledger-rows.ts";
 import { openPayload } from "../ledger/payload-cipher.ts";
 import type { PayloadKeys } from "../ledger/payload-keys.ts";
@@ -24,12 +26,15 @@ export type BundlePagesOptions = {
   pageSize?: number;
 };
 
+type PageOptions = BundlePagesOptions & { erasures: Erasures };
+
 /** Ciphertexts up to this length come with their page. */
 const inlineBytes = 16 * 1024;
 const noHash = Buffer.alloc(32);
 
 /** The entries of a range, a page at a time, in order and without a gap. */
-export async function* bundlePages(options: BundlePagesOptions): AsyncGenerator<BundleEntry[]> {
+export async function* bundlePages(given: BundlePagesOptions): AsyncGenerator<BundleEntry[]> {
+  const options = { ...given, erasures: createErasures(given.rows) };
   const { rows, form, first, last, pageSize = 1_000 } = options;
   for (let from = first; from <= last; from += pageSize) {
     const to = Math.min(from + pageSize, last + 1);
@@ -46,7 +51,7 @@ async function bundleEntry(
   seq: number,
   leaf: LeafRow | undefined,
   byEntry: ReadonlyMap<string, PayloadRow[]>,
-  options: BundlePagesOptions,
+  options: PageOptions,
 ): Promise<BundleEntry> {
   const body = leaf?.entry?.body ?? null;
   const leafHash = leaf?.leafHash.length === noHash.length ? leaf.leafHash : noHash;
@@ -57,25 +62,26 @@ async function bundleEntry(
   if (options.form !== "none") {
     const stored = new Map(byEntry.get(leaf.entryId)?.map((row) => [row.name, row]));
     for (const name of Object.keys(event?.data.payloads ?? {}).sort())
-      payloads.push(await bundlePayload(seq, name, stored.get(name), options));
+      payloads.push(await bundlePayload({ seq, name, sealedAt: event?.time ?? "" }, stored.get(name), options));
   }
   return { seq, body, event, leafHash, payloads };
 }
 
 async function bundlePayload(
-  seq: number,
-  name: string,
+  { seq, name, sealedAt }: { seq: number; name: string; sealedAt: string },
   row: PayloadRow | undefined,
-  { rows, payloadKeys, form }: BundlePagesOptions,
+  { rows, payloadKeys, erasures, form }: PageOptions,
 ): Promise<BundlePayload> {
   const ciphertext = row === undefined ? null : (row.ciphertext ?? (await rows.ciphertext(row.entryId, name)));
   if (row === undefined || ciphertext === null) return { seq, name, state: "missing" };
   const key = await payloadKeys.forOpening(row.subject, row);
   const sealed = ciphertext.toString("base64");
-  if (key === null) return { seq, name, state: "erased", ciphertext: sealed };
-  if (form === "sealed") return { seq, name, state: "sealed", ciphertext: sealed };
-  const opened = openPayload(key, row, ciphertext);
-  if (opened === null) return { seq, name, state: "damaged", ciphertext: sealed };
+  if (key !== null && form === "sealed") return { seq, name, state: "sealed", ciphertext: sealed };
+  const opened = key === null ? null : openPayload(key, row, ciphertext);
+  if (opened === null) {
+    const state = (await erasures.explain(row.subject, sealedAt)) ? "erased" : "damaged";
+    return { seq, name, state, ciphertext: sealed };
+  }
   return { seq, name, state: "open", salt: opened.salt.toString("hex"), value: opened.value };
 }
 

@@ -185,6 +185,7 @@ export const tamperEdits: readonly TamperEdit[] = [
   plain("the keys of payloads exchanged", (random) => [
     `UPDATE payload_key SET wrapped = (SELECT wrapped FROM payload_key WHERE subject = 'run:${(random(4) + 1) % 5}') WHERE subject = 'run:0'`,
   ]),
+  plain("the key of payloads removed", (random) => [`DELETE FROM payload_key WHERE subject = 'run:${random(5)}'`]),
   {
     kind: "an entry rewritten with every copy of its hashes, not signed",
     needs: "none",

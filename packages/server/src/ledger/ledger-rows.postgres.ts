@@ -1,3 +1,4 @@
+import { erasureTypes } from "@remit/core";
 import type { Queryable } from "../database/database.ts";
 import type { LeafRow, LedgerRows } from "./ledger-rows.ts";
 
@@ -66,6 +67,10 @@ export function createLedgerRows(database: Queryable): LedgerRows {
         [limit],
       );
       return rows.map(({ entry_id: entryId, name }) => ({ entryId, name }));
+    },
+    async erasures() {
+      const rows = await database.query<{ body: Buffer }>("SELECT body FROM ledger_entry WHERE type = ANY ($1)", [erasureTypes]);
+      return rows.map(({ body }) => body);
     },
     async publicKeys() {
       const rows = await database.query<{ public_key: Buffer }>(

@@ -17,6 +17,8 @@ export type LedgerRows = {
   neverSequenced(time: Date, limit: number): Promise<string[]>;
   /** Payloads of no entry. */
   strayPayloads(limit: number): Promise<{ entryId: string; name: string }[]>;
+  /** The bodies of entries that say that keys of payloads were destroyed. */
+  erasures(): Promise<Buffer[]>;
   /** The public keys that sign checkpoints, SubjectPublicKeyInfo in DER. */
   publicKeys(): Promise<Buffer[]>;
 };

@@ -75,6 +75,14 @@ export function testEntry(type: EntryType = "action-denied", more: Partial<NewEn
   return { id: testId("entry"), type, at: new Date().toISOString(), actor: "agent:triage", data: { reason: "no grant" }, ...more };
 }
 
+/** Destroys a key as erasing does, with the entry that says so. */
+export async function eraseKey(parts: LedgerParts & Pick<TestDatabase, "database" | "superuser">, key: string): Promise<void> {
+  await parts.superuser.query("DELETE FROM payload_key WHERE subject = $1", [key]);
+  parts.payloadKeys.forget();
+  await parts.ledger.record(testEntry("subject-erased", { actor: "party:ada", data: { key } }));
+  await parts.sequencer.flushed();
+}
+
 /** Entries in batches of their own: each batch under one checkpoint. */
 export async function fill(
   parts: LedgerParts & { database: Database },

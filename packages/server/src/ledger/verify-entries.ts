@@ -1,7 +1,9 @@
 import type { KeyObject } from "node:crypto";
 import { ledgerEventSchema } from "@remit/contract";
-import type { LedgerEvent, PayloadCommitment } from "@remit/contract";
+import type { LedgerEvent } from "@remit/contract";
 import { entryColumns, equal } from "@remit/core";
+import { createErasures } from "./erasures.ts";
+import type { Erasures } from "./erasures.ts";
 import { sha256Tree } from "./ledger-key.ts";
 import type { LeafRow, LedgerRows, PayloadRow } from "./ledger-rows.ts";
 import { ciphertextDigest, openPayload } from "./payload-cipher.ts";
@@ -29,7 +31,8 @@ const pagesAhead = 2;
 
 /** Reads leaves in order, a few pages ahead of whoever takes them, and checks each entry against what is kept beside its body. */
 export function checkEntries(given: CheckEntriesOptions): { take(from: number, to: number): Promise<(CheckedLeaf | null)[]> } {
-  const options = given.payloadKeys === undefined ? given : { ...given, payloadKeys: rememberKeys(given.payloadKeys) };
+  const erasures = createErasures(given.rows);
+  const options = { ...given, ...(given.payloadKeys === undefined ? {} : { payloadKeys: rememberKeys(given.payloadKeys) }), erasures };
   const { rows, end, pageSize, report } = options;
   let buffer: CheckedLeaf[] = [];
   /** Pages that are being read, in order. */
@@ -99,7 +102,9 @@ function rememberKeys(keys: Pick<PayloadKeys, "forOpening">): Pick<PayloadKeys, 
 
 type Page = { leaves: LeafRow[]; payloads: PayloadRow[] };
 
-async function checkPage(page: Page, leaves: readonly CheckedLeaf[], options: CheckEntriesOptions): Promise<void> {
+type PageOptions = CheckEntriesOptions & { erasures: Erasures };
+
+async function checkPage(page: Page, leaves: readonly CheckedLeaf[], options: PageOptions): Promise<void> {
   const events = new Map<string, { seq: number; event: LedgerEvent }>();
   for (const [index, row] of page.leaves.entries()) {
     const bodyHash = leaves[index]?.bodyHash ?? null;
@@ -138,7 +143,7 @@ function differingColumn({ columns, atMs }: NonNullable<LeafRow["entry"]>, event
 async function checkPayloads(
   events: ReadonlyMap<string, { seq: number; event: LedgerEvent }>,
   stored: readonly PayloadRow[],
-  options: CheckEntriesOptions,
+  options: PageOptions,
 ): Promise<void> {
   const found = new Set(stored.map(({ entryId, name }) => `${entryId} ${name}`));
   for (const [id, { seq, event }] of events) {
@@ -150,28 +155,28 @@ async function checkPayloads(
     const recorded = events.get(row.entryId);
     if (recorded === undefined) continue;
     options.payloads.sealed += 1;
-    const wrong = await wrongWithPayload(row, recorded.event.data.payloads?.[row.name], options);
+    const wrong = await wrongWithPayload(row, recorded.event, options);
     if (wrong !== null) options.report(recorded.seq, row.entryId, `The payload "${row.name}" of ${row.entryId} ${wrong}`);
   }
 }
 
-async function wrongWithPayload(
-  row: PayloadRow,
-  commitment: PayloadCommitment | undefined,
-  options: CheckEntriesOptions,
-): Promise<string | null> {
+async function wrongWithPayload(row: PayloadRow, { data, time }: LedgerEvent, options: PageOptions): Promise<string | null> {
+  const commitment = data.payloads?.[row.name];
   if (commitment === undefined) return "is not one that was recorded: it was put in";
   const ciphertext = row.ciphertext ?? (await options.rows.ciphertext(row.entryId, row.name));
   if (ciphertext === null || ciphertextDigest(ciphertext) !== commitment.sealed) return "was changed";
   if (options.payloadKeys === undefined) return null;
   const key = await options.payloadKeys.forOpening(row.subject, row);
-  if (key === null) {
+  if (key !== null && openPayload(key, row, ciphertext)?.commitment === commitment.commitment) {
+    options.payloads.opened += 1;
+    return null;
+  }
+  // Of what somebody does after his key was erased, the new key has the same name; it opens nothing that was before.
+  if (await options.erasures.explain(row.subject, time)) {
     options.payloads.erased += 1;
     return null;
   }
-  if (openPayload(key, row, ciphertext)?.commitment !== commitment.commitment) {
-    return "does not open as what was recorded: its subject or its key was changed";
-  }
-  options.payloads.opened += 1;
-  return null;
+  return key === null
+    ? "has lost its key, and no entry says that it was erased: the key was removed"
+    : "does not open as what was recorded: its subject or its key was changed";
 }

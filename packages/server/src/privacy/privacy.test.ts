@@ -90,6 +90,14 @@ test("[AUD-14][DAT-17] erasing somebody erases what is about him and nothing els
   const anew = await remit.privacy.plan("customer:kim@example.org");
   expect(anew).toMatchObject({ payloads: 2 });
   expect(anew.key).not.toBe(plan.key);
+  // A party keeps its name: what it does afterwards is sealed under a new key, which opens nothing that was before, and nothing was tampered with.
+  const asked = { ...ask, subject: "customer:kim@example.org" };
+  await remit.privacy.exportPage(ada(remit), asked);
+  await remit.privacy.erase(ada(remit), { subject: "party:ada", reason: "left" });
+  await remit.privacy.exportPage(ada(remit), asked);
+  expect(await verify(remit)).toMatchObject({ ok: true, problems: [] });
+  const { items } = await remit.requests.list({ before: null, limit: 10 });
+  expect(items.map(({ reason }) => reason)).toEqual([ask.reason, null, null, null]);
 });
 
 test("[DAT-14] what is about several is erased with any of them, and shown to one only where that is asked for", async () => {

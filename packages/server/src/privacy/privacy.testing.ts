@@ -1,6 +1,7 @@
 import { openTestActionPath } from "../action/action-path.testing.ts";
 import type { PathOverrides, TestActionPath } from "../action/action-path.testing.ts";
 import { newId } from "../id/new-id.ts";
+import { createLedger } from "../ledger/ledger.postgres.ts";
 import { testMasterKey } from "../ledger/ledger.testing.ts";
 import { createHolds } from "./holds.service.ts";
 import type { Holds } from "./holds.service.ts";
@@ -51,7 +52,8 @@ export async function openTestPrivacy(overrides: PathOverrides = {}): Promise<Te
     database,
     store: privacyStore,
     subjects: found,
-    ledger: remit.ledger,
+    // What it destroys, it seals with no more: one set of keys, as in a server.
+    ledger: createLedger({ database, payloadKeys }),
     payloads,
     payloadKeys,
     control,
