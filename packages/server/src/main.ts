@@ -18,12 +18,12 @@ import { createInFlight } from "./action/in-flight.ts";
 import { createNormaliser } from "./action/normalise.ts";
 import { createRunActions } from "./action/run-actions.postgres.ts";
 import { createWaitingActions } from "./action/waiting-actions.postgres.ts";
-import { startApprovalClock } from "./approval/approval-clock.ts";
 import { registerApprovalPages } from "./approval/approval.pages.ts";
 import { approvalStore } from "./approval/approval.postgres.ts";
 import { registerApprovalRoutes } from "./approval/approval.routes.ts";
 import { createApprovals } from "./approval/approval.service.ts";
 import { recordRestorations, refuseUnverified } from "./backup/restorations.postgres.ts";
+import { startCatchUpClock } from "./clock/catch-up-clock.ts";
 import { drain } from "./control/drain.ts";
 import type { DrainLimits } from "./control/drain.ts";
 import { createControlState } from "./control/control-state.postgres.ts";
@@ -60,7 +60,6 @@ import { createRegistry } from "./registry/registry.service.ts";
 import { queueStore } from "./run/queue.postgres.ts";
 import { registerQueueRoutes } from "./run/queue.routes.ts";
 import { createQueues } from "./run/queue.service.ts";
-import { startRunClock } from "./run/run-clock.ts";
 import { runStore } from "./run/run.postgres.ts";
 import { registerRunRoutes } from "./run/run.routes.ts";
 import { createRuns } from "./run/run.service.ts";
@@ -455,12 +454,12 @@ export async function startComposed(options: ServerOptions, replace: Replacement
     stops.push(() => metrics.stop());
 
     await control.start();
-    const approvalClock = startApprovalClock({
-      approvals,
+    const approvalClock = startCatchUpClock({
+      catchUp: (failed) => approvals.catchUp(failed),
       onError: (error, approvalId) => logger.error({ err: error, approvalId }, "a request could not be brought up to date"),
     });
-    const runClock = startRunClock({
-      runs,
+    const runClock = startCatchUpClock({
+      catchUp: (failed) => runs.catchUp(failed),
       onError: (error, runId) => logger.error({ err: error, runId }, "a run could not be brought up to date"),
     });
     const executor = startActionExecutor(deps, {

@@ -1,7 +1,7 @@
 import type { ApprovalView, Id } from "@remit/contract";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
-import { startApprovalClock } from "./approval-clock.ts";
+import { startCatchUpClock } from "../clock/catch-up-clock.ts";
 import { openTestApprovals, testDigest, testRegistry, voteOn } from "./approval.testing.ts";
 
 const hour = 3_600_000;
@@ -238,7 +238,8 @@ describe("[CTL-30][RUN-09] time", () => {
     test.clock.now += 4 * hour;
     // Before any clock has come to it, it is shown as what it is, and cannot be decided.
     expect((await test.approvals.get(id, test.person("ben"))).state).toBe("expired");
-    const clock = startApprovalClock({ approvals: test.another(), everyMs: 10, onError: unexpected });
+    const there = test.another();
+    const clock = startCatchUpClock({ catchUp: (onError) => there.catchUp(onError), everyMs: 10, onError: unexpected });
     while ((await test.ended(actionId)) === null) await sleep(10);
     await clock.stop();
     expect(await test.ended(actionId)).toEqual({ state: "expired", reason: "Nobody decided in time.", actor: "service:approvals" });

@@ -10,7 +10,7 @@ export function createOAuthRecords(database: Database): OAuthRecords {
          ON CONFLICT (model, key) DO UPDATE SET payload = excluded.payload, expires_at = excluded.expires_at`,
         [model, key, JSON.stringify(payload), grantId, expiresAt],
       );
-      await database.query("DELETE FROM oauth_record WHERE expires_at < $1::timestamptz - interval '1 hour'", [new Date()]);
+      await database.query("DELETE FROM oauth_record WHERE expires_at < now() - interval '1 hour'");
     },
 
     async find(model, key, at) {

@@ -1,7 +1,7 @@
 import type { Id } from "@remit/contract";
 import { buildRegistry } from "@remit/core/testing";
 import { expect, test, vi } from "vitest";
-import { startRunClock } from "./run-clock.ts";
+import { startCatchUpClock } from "../clock/catch-up-clock.ts";
 import { openTestRuns, operator, startOf } from "./run.testing.ts";
 
 const minute = 60_000;
@@ -54,7 +54,9 @@ test("[SAF-21] after everything was down, each run is ended once, whichever serv
   await Promise.all(Array.from({ length: 130 }, (_, index) => test.enqueue(`T-${index}`)));
   await Promise.all(Array.from({ length: 130 }, () => test.start()));
   test.later(24 * 60 * minute);
-  const clocks = [test.runs, test.there, test.there].map((runs) => startRunClock({ runs, everyMs: 20, onError: unexpected }));
+  const clocks = [test.runs, test.there, test.there].map((runs) =>
+    startCatchUpClock({ catchUp: (onError) => runs.catchUp(onError), everyMs: 20, onError: unexpected }),
+  );
   await vi.waitFor(async () => expect(await test.entries("item-returned")).toHaveLength(130), { timeout: 20_000 });
   await Promise.all(clocks.map((clock) => clock.stop()));
   const ended = await test.entries("run-ended");
