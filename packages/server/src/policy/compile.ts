@@ -20,7 +20,7 @@ const maxExpressionDepth = 40;
 const obligationTypes = new Set<string>(obligationSchema.options.map((option) => option.shape.type.value));
 const annotationNames = new Set(["id", "reason", "description", "approval", "approval_ttl", "mode", "obligation", "params"]);
 
-/** Parses, checks and validates policy sets. Only ever called in a disposable worker: what it is given may corrupt Cedar's instance. */
+/** Parses, checks and validates policy sets. Only ever called in a worker, with an instance of Cedar of its own, which what it is given may corrupt. */
 export function compile(cedar: Cedar, request: CompileRequest): CompileResult {
   const findings: Finding[] = [];
   try {

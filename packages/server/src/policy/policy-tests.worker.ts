@@ -1,4 +1,4 @@
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort } from "node:worker_threads";
 import { RemitError } from "@remit/contract";
 import { createCedarEvaluator } from "./cedar-evaluator.ts";
 import { loadCedar } from "./cedar-module.ts";
@@ -6,9 +6,7 @@ import { runPolicyTests } from "./policy-tests.ts";
 import type { PolicyTestAnswer, PolicyTestOrder } from "./policy-tests.ts";
 import { preparedOrThrow, prepareRegistry } from "./prepared-registry.ts";
 
-const { registry, files } = workerData as PolicyTestOrder;
-
-async function answer(): Promise<PolicyTestAnswer> {
+async function answer({ registry, files }: PolicyTestOrder): Promise<PolicyTestAnswer> {
   try {
     const prepared = preparedOrThrow(await prepareRegistry(registry, createCedarEvaluator({ load: loadCedar, slots: 64 })));
     return { type: "report", report: runPolicyTests(prepared, files) };
@@ -19,4 +17,4 @@ async function answer(): Promise<PolicyTestAnswer> {
   }
 }
 
-parentPort?.postMessage(await answer(), []);
+parentPort?.on("message", (order: PolicyTestOrder) => void answer(order).then((said) => parentPort?.postMessage(said, [])));
