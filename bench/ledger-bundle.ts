@@ -95,7 +95,7 @@ export async function writeLedgerBundle(count: number, path: string): Promise<st
     since: null,
   };
   const text = formatNoteKey(key);
-  await pipeline(Readable.from(writeBundle({ manifest, checkpoints, keys: [text] }, pagesOf(count), signer)), createWriteStream(path));
+  await pipeline(Readable.from(writeBundle({ manifest, checkpoints, keys: [text] }, pagesOf(count), [signer])), createWriteStream(path));
   await writeFile(`${path}.key`, `${text}\n`);
   return text;
 }

@@ -9,6 +9,7 @@ export { createCedarEngine } from "./policy/cedar-engine.ts";
 export { createPolicyWorkbench } from "./policy/policy-workbench.ts";
 export { startComposed } from "./main.ts";
 export type { Replacements } from "./main.ts";
+export { openAnchoredLedger } from "./anchor/anchors.testing.ts";
 export { eraseKey, fill, openTestLedger, startAudit, testEntry, testId } from "./ledger/ledger.testing.ts";
 export type { LedgerParts } from "./ledger/ledger.testing.ts";
 export { exportTo, startExports } from "./export/export.testing.ts";

@@ -42,6 +42,7 @@ export function testKey(name = testOrigin): TestKey {
 export function testEvent(
   seq: number,
   origin = testOrigin,
+  change: NonNullable<TestBundle["event"]> = (event) => event,
 ): { event: LedgerEvent; body: Buffer; payload: { salt: Buffer; value: JsonObject } | null } {
   const payload = seq % 3 === 0 ? { salt: randomBytes(32), value: { seq } } : null;
   const commitments =
@@ -66,7 +67,8 @@ export function testEvent(
     actionid: `act_${String(seq).padStart(32, "0")}`,
     data: { reason: "no grant", tool: "helpdesk__send_email", ...commitments },
   };
-  return { event, body: Buffer.from(canonicalJson(event as Json)), payload };
+  const changed = change(event, seq);
+  return { event: changed, body: Buffer.from(canonicalJson(changed as Json)), payload };
 }
 
 function ciphertextOf(seq: number): Buffer {
@@ -88,6 +90,8 @@ export type TestBundle = {
   manifest?: (manifest: BundleManifest) => BundleManifest;
   /** What is done to each note, for example cosigning it. */
   note?: (note: string) => string;
+  /** What the entries say, where that is something else than a denied call. */
+  event?: (event: LedgerEvent, seq: number) => LedgerEvent;
 };
 
 /** Makes the files of a bundle without a server or a database. */
@@ -95,7 +99,7 @@ export async function makeBundle(options: TestBundle): Promise<Map<string, Buffe
   const { size, first = 0, last = size - 1, payloads = "open", key, note = (text) => text } = options;
   const sizes = [...(options.checkpoints ?? []), size];
   const tree = merkleTree(sha256Tree);
-  const all = Array.from({ length: size }, (_, seq) => testEvent(seq));
+  const all = Array.from({ length: size }, (_, seq) => testEvent(seq, testOrigin, options.event));
   const leaves = all.map(({ body }) => sha256Tree.leaf(body));
   const notes: { size: number; note: string; root: Uint8Array }[] = [];
   for (const leaf of leaves) {
@@ -145,7 +149,7 @@ export async function makeBundle(options: TestBundle): Promise<Map<string, Buffe
   const entries = options.entries === undefined ? page : page.map(options.entries);
   const plan = { manifest: options.manifest?.(base) ?? base, checkpoints: within.map((one) => one.note), keys: [key.text] };
   const pieces: Uint8Array[] = [];
-  for await (const piece of writeBundle(plan, pagesOf(entries), key.signer, options.part)) pieces.push(piece);
+  for await (const piece of writeBundle(plan, pagesOf(entries), [key.signer], options.part)) pieces.push(piece);
   return untar(Buffer.concat(pieces));
 }
 

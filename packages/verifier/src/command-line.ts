@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
-import { parseNoteKey, parseWitnessPolicy } from "@remit/core";
+import { formatNoteKey, parseNoteKey, parseWitnessPolicy } from "@remit/core";
 import type { NoteKey } from "@remit/core";
 import { canCheck, sha256 } from "./crypto.ts";
 import type { Trust } from "./trust.ts";
@@ -12,7 +12,8 @@ const help = `remit-verify checks a bundle that "remit audit export" wrote: offl
 
 Usage: remit-verify <folder or archive.tar> --key <key> [options]
 
-  --key <key>          a key of the ledger: a verifier key string, name+id+base64. May be repeated: keys rotate
+  --key <key>          a key of the ledger: a verifier key string, name+id+base64. May be repeated: keys rotate. One that no longer
+                       signs is followed by " until " and the number of the entry that retired it, as "remit audit keys" has it
   --keys <file>        the same from a file, one a line; lines that begin with # are comments
   --witnesses <file>   the witnesses that you trust, as a C2SP tlog-policy; its "log" lines are keys of the ledger as well
   --checkpoint <file>  a checkpoint that you have kept from earlier: this ledger must contain or continue it. May be repeated
@@ -90,7 +91,8 @@ async function readTrust(values: ReturnType<typeof parse>["values"]): Promise<{ 
     .flatMap((text) => text.split("\n").map((line) => line.trim()))
     .filter((line) => line !== "" && !line.startsWith("#"));
   const policy = values.witnesses === undefined ? null : await readPolicy(values.witnesses, warnings);
-  const named = [...[...(values.key ?? []), ...lines].map(ledgerKeyOf), ...(policy?.logs.map(({ key }) => key) ?? [])];
+  const given = [...(values.key ?? []), ...lines].map(ledgerKeyOf);
+  const named = [...given.map(({ key }) => key), ...(policy?.logs.map(({ key }) => key) ?? [])];
   const keys = named.filter(canCheck);
   if (keys.length < named.length) {
     if (keys.length === 0) throw new UsageError(`This Node (${process.version}) cannot check signatures of the keys that are given`);
@@ -100,6 +102,7 @@ async function readTrust(values: ReturnType<typeof parse>["values"]): Promise<{ 
   return {
     trust: {
       keys,
+      retired: new Map(given.flatMap(({ key, until }) => (until === null ? [] : [[formatNoteKey(key), until]]))),
       policy,
       kept,
       allowUnanchored: values["allow-unanchored"] === true,
@@ -108,11 +111,12 @@ async function readTrust(values: ReturnType<typeof parse>["values"]): Promise<{ 
   };
 }
 
-function ledgerKeyOf(text: string): NoteKey {
-  const key = parseNoteKey(sha256, text.trim());
+function ledgerKeyOf(text: string): { key: NoteKey; until: number | null } {
+  const [, vkey = "", until] = /^(\S*)(?: until (\d{1,15}))?$/.exec(text.trim()) ?? [];
+  const key = parseNoteKey(sha256, vkey);
   if (key === null)
     throw new UsageError(`"${text.slice(0, 80)}" is not a verifier key: name+id+base64 is expected, and the id must be that of the key`);
-  return key;
+  return { key, until: until === undefined ? null : Number(until) };
 }
 
 async function readPolicy(path: string, warnings: string[]) {

@@ -11,7 +11,7 @@ import { bytesOf, listOf, membersOf, textOf } from "./shapes.ts";
 import { jsonFile, parseCanonical } from "./strict-json.ts";
 
 /** What the ledger's key says of a bundle: the digest of every file, and what it claims to be. */
-type Statement = { digests: ReadonlyMap<string, string>; predicate: JsonObject };
+type Statement = { digests: ReadonlyMap<string, string>; predicate: JsonObject; signedBy: readonly NoteKey[] };
 
 /** Opens a DSSE envelope with one of these keys. @throws Refusal where none of them signed it, or it says something else than it must */
 function openStatement(value: Json, keys: readonly NoteKey[]): Statement {
@@ -27,10 +27,10 @@ function openStatement(value: Json, keys: readonly NoteKey[]): Statement {
     return bytesOf(sig, `${where}: sig`);
   });
   // The id in the envelope is a hint, and nothing is decided on it.
-  const isSigned = keys.some(
+  const signedBy = keys.filter(
     (key) => key.type === "ed25519" && signatures.some((signature) => noteCrypto.verify("Ed25519", key.publicKey, encoded, signature)),
   );
-  if (!isSigned) throw wrong(`${where} is not signed by the ledger's key: it, or what it was signed with, was changed`);
+  if (signedBy.length === 0) throw wrong(`${where} is not signed by the ledger's key: it, or what it was signed with, was changed`);
   const parsed = parseCanonical(payload);
   if ("refused" in parsed) throw wrong(`The statement in ${where} ${parsed.refused}`);
   const statement = membersOf(parsed.value, where, ["_type", "subject", "predicateType", "predicate"]);
@@ -45,17 +45,18 @@ function openStatement(value: Json, keys: readonly NoteKey[]): Statement {
   }
   return {
     digests,
+    signedBy,
     predicate: membersOf(statement["predicate"], where, ["format", "origin", "population", "exportedAt", "exportedBy", "payloads"]),
   };
 }
 
-/** The digest that was signed for each file; an empty map where that cannot be known. */
+/** The digest that was signed for each file, and by which keys; nothing where that cannot be known. */
 export async function checkStatement(
   files: BundleFiles,
   manifest: BundleManifest,
   keys: readonly NoteKey[],
   problems: Problems,
-): Promise<ReadonlyMap<string, string>> {
+): Promise<Pick<Statement, "digests" | "signedBy">> {
   const name = bundleFiles.statement;
   try {
     const statement = openStatement(jsonFile(await files.read(name, 32 * 1024 * 1024), name), keys);
@@ -69,11 +70,11 @@ export async function checkStatement(
       if (file !== name && !statement.digests.has(file))
         problems.report("tampered", null, `${file} is not among the files that ${name} states: it was put in`);
     }
-    return statement.digests;
+    return statement;
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
     problems.report(error.kind, null, error.message);
-    return new Map();
+    return { digests: new Map(), signedBy: [] };
   }
 }
 

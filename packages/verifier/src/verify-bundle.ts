@@ -5,6 +5,7 @@ import { anchor, checkSince, sizeOf } from "./anchor.ts";
 import type { BundleFiles } from "./bundle-files.ts";
 import { openBundle } from "./bundle-files.ts";
 import { readCheckpoints } from "./checkpoints.ts";
+import { checkKeys } from "./check-keys.ts";
 import { sha256 } from "./crypto.ts";
 import { digestCheck } from "./digests.ts";
 import type { Digests } from "./digests.ts";
@@ -78,9 +79,10 @@ async function verifyInto(verdict: Verdict, path: string, trust: Trust, problems
   verdict.payloads.form = manifest.payloads;
   const keys = trust.keys.length > 0 ? trust.keys : await bundleKeys(files);
   const checkpoints = await readCheckpoints(files, manifest, keys, trust, problems);
-  const digests = digestCheck(files, await checkStatement(files, manifest, keys, problems), problems);
+  const statement = await checkStatement(files, manifest, keys, problems);
+  const digests = digestCheck(files, statement.digests, problems);
   await checkOtherFiles(files, digests);
-  const roots = await walkEntries(files, {
+  const { roots, changes } = await walkEntries(files, {
     manifest,
     checkpoints,
     digests,
@@ -88,6 +90,8 @@ async function verifyInto(verdict: Verdict, path: string, trust: Trust, problems
     verdict,
     wanted: new Set(trust.kept.flatMap((note) => sizeOf(note, keys))),
   });
+  const stated = { size: population.treeSize, signedBy: statement.signedBy };
+  checkKeys({ checkpoints, statement: stated, changes, end: population.last + 1, trust, problems });
   const last = checkpoints.at(-1);
   if (last === undefined) return;
   verdict.key.signedBy = last.signedBy.map(({ name, keyId }) => `${name}+${Buffer.from(keyId).toString("hex")}`);

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { bundlePartName } from "@remit/contract";
 import type { BundleManifest } from "@remit/contract";
-import { compactRange, csvGap, csvHeader, csvRow, formatNoteKey, ledgerKeysAt, readLedgerKeySet, spanNodes } from "@remit/core";
+import { compactRange, csvGap, csvHeader, csvRow, readLedgerKeySet, spanNodes } from "@remit/core";
 import type { LedgerKeyChange } from "@remit/core";
 import type { BundleFiles } from "./bundle-files.ts";
 import type { Signed } from "./checkpoints.ts";
@@ -31,8 +31,11 @@ type WalkOptions = {
   wanted: ReadonlySet<number>;
 };
 
-/** Reads every entry once: its form, its hash, its payloads, its row in the table. Returns the roots that were asked for. */
-export async function walkEntries(files: BundleFiles, options: WalkOptions): Promise<ReadonlyMap<number, Uint8Array>> {
+/** The roots that were asked for, and what the entries say about the ledger's keys. */
+type Walked = { roots: ReadonlyMap<number, Uint8Array>; changes: readonly LedgerKeyChange[] };
+
+/** Reads every entry once: its form, its hash, its payloads, its row in the table. */
+export async function walkEntries(files: BundleFiles, options: WalkOptions): Promise<Walked> {
   const { manifest, checkpoints, digests, problems, verdict, wanted } = options;
   const { first, last, treeSize } = manifest.population;
   const start = compactRange(
@@ -89,7 +92,6 @@ export async function walkEntries(files: BundleFiles, options: WalkOptions): Pro
   verdict.checked = seq - first;
   if (seq <= last) throw new Refusal("incomplete", `The bundle ends before its last entry: ${last - seq + 1} entries are missing`, seq);
   await payloads.end();
-  checkKeys(checkpoints, changes, problems);
   const nodes = spanNodes({ start: last + 1, end: treeSize });
   if (nodes.length !== manifest.proof.right.length)
     throw new Refusal(
@@ -97,10 +99,9 @@ export async function walkEntries(files: BundleFiles, options: WalkOptions): Pro
       `manifest.json: ${manifest.proof.right.length} hashes do not stand for the ${treeSize - last - 1} entries after the range`,
     );
   nodes.forEach(({ level }, index) => walk.addSubtree(level, Buffer.from(manifest.proof.right[index] ?? "", "base64")));
-  if (nodes.length === 0) return roots;
-  const root = signed.get(treeSize);
+  const root = nodes.length === 0 ? undefined : signed.get(treeSize);
   if (root !== undefined) walk.check(root, `checkpoint of ${treeSize} entries`);
-  return roots;
+  return { roots, changes };
 }
 
 /** The row of the table that an entry gives. */
@@ -139,18 +140,4 @@ function readEntry(
     else changes.push({ seq, keys });
   }
   return csvRow(seq, event);
-}
-
-/** A key that the ledger itself has given up signs nothing any more, whoever has it. */
-function checkKeys(checkpoints: readonly Signed[], changes: readonly LedgerKeyChange[], problems: Problems): void {
-  if (changes.length === 0) return;
-  for (const { checkpoint, signedBy } of checkpoints) {
-    const may = new Set(ledgerKeysAt(changes, checkpoint.size).may.map(formatNoteKey));
-    if (signedBy.some((key) => may.has(formatNoteKey(key)))) continue;
-    problems.report(
-      "tampered",
-      null,
-      `The checkpoint of ${checkpoint.size} entries is signed with a key alone that the ledger had retired by then`,
-    );
-  }
 }

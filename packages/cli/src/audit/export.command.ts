@@ -1,11 +1,13 @@
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { ledgerKeysViewSchema, payloadForms, RemitError } from "@remit/contract";
+import type { LedgerKeysView } from "@remit/contract";
 import { Option } from "commander";
 import type { Command } from "commander";
 import { example } from "../frame/command.ts";
 import type { Run } from "../frame/command.ts";
 import type { Frame } from "../frame/frame.ts";
+import { safeLine } from "../terminal/safe-text.ts";
 import { writeBundle } from "./bundle-output.ts";
 
 type ExportOptions = { from?: string; to?: string; output: string; payloads: string; since?: string };
@@ -41,7 +43,12 @@ export function defineKeys(command: Command, run: Run): void {
 async function showKeys(frame: Frame): Promise<void> {
   const client = await frame.client();
   const answer = await client.send({ path: "/v1/audit/keys", response: ledgerKeysViewSchema });
-  frame.terminal.answer(answer, () => answer.keys.map(({ vkey }) => vkey));
+  frame.terminal.answer(answer, () => answer.keys.map(keyLine));
+}
+
+/** A key that no longer signs is worth nothing from the entry on that says so. */
+function keyLine({ vkey, retired }: LedgerKeysView["keys"][number]): string {
+  return retired?.seq == null ? safeLine(vkey) : `${safeLine(vkey)} until ${retired.seq}`;
 }
 
 async function exportBundle(frame: Frame, { from, to, output, payloads, since }: ExportOptions): Promise<void> {

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openTestDatabase } from "@remit/server/testing";
@@ -79,8 +79,26 @@ test(
       expect(await readFile(join(folder, "receipt.tlog-proof"), "utf8")).toMatch(/^c2sp\.org\/tlog-proof@v1\nextra /);
       expect((await remit("audit", "consistency", "1")).out).toContain("continue the first 1");
 
+      // A checkpoint that was kept, and a part of the ledger that is proved to continue it, as an archive and as a folder.
+      await writeFile(join(folder, "kept.txt"), (await remit("audit", "checkpoint")).out);
+      const range = ["audit", "export", "--from", "1", "--since", "kept.txt"];
+      expect((await remit(...range, "-o", "part.tar")).out).toMatch(/^Wrote part\.tar \(\d+ bytes\)/);
+      expect(await data(...range, "-o", "part")).toMatchObject({ output: "part", payloads: "sealed" });
+      const names = (await readdir(join(folder, "part"))).sort();
+      expect(names).toEqual(expect.arrayContaining(["entries-000001.jsonl", "keys.txt", "manifest.json", "statement.intoto.json"]));
+      const manifest = JSON.parse(await readFile(join(folder, "part", "manifest.json"), "utf8")) as { population: object; since: object };
+      expect(manifest).toMatchObject({ population: { first: 1 }, since: { checkpoint: await readFile(join(folder, "kept.txt"), "utf8") } });
+      expect((await readFile(join(folder, "part.tar"))).includes(names[0] ?? "-")).toBe(true);
+      expect(await remit(...range, "-o", "part")).toMatchObject({ code: 2, err: expect.stringContaining("is there already") as string });
+      expect(await remit(...range, "no-such-file", "-o", "more")).toMatchObject({ code: 2 });
+      expect(await remit("audit", "export", "--since", "nowhere.txt", "-o", "more")).toMatchObject({
+        code: 2,
+        err: expect.stringContaining("Cannot read the checkpoint") as string,
+      });
+
       expect((await remit("ledger", "rotate-key")).out).toMatch(/signing {2}.*\n.*signing {2}/);
       expect((await remit("ledger", "rotate-key", "--finish")).out).toMatch(/retired {2}.*\n.*signing {2}/);
+      await vi.waitFor(async () => expect((await remit("audit", "keys")).out).toMatch(/^\S+ until \d+\n\S+\n$/), { timeout: 60_000 });
       expect(await remit("ledger", "rotate-key", "--finish")).toMatchObject({
         code: 1,
         err: expect.stringContaining("rotate-key") as string,

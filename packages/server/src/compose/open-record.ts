@@ -128,6 +128,7 @@ export function openRecord(app: App, parts: RecordParts): { startRetention(isRea
     payloadKeys,
     keys,
     ledger,
+    signers: async () => (await ledgerKeys.signing()).signers,
     knownKeys: async () => (await ledgerKeys.history()).known.map(formatNoteKey),
     wholeNote: (one) => anchors.notes.whole(one),
     witnessed: () => anchors.notes.witnessed(),

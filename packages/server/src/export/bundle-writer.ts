@@ -2,7 +2,6 @@ import { randomUUID } from "node:crypto";
 import { bundleFiles, bundlePartName, rangePredicateType, statementPayloadType, statementType } from "@remit/contract";
 import type { BundleManifest, Json, PayloadForm } from "@remit/contract";
 import { canonicalJson, csvGap, csvHeader, csvRow, dssePreAuthentication } from "@remit/core";
-import type { NoteSigner } from "@remit/core";
 import { createArchive } from "./archive.ts";
 import type { Archive } from "./archive.ts";
 import type { BundleEntry } from "./bundle-pages.ts";
@@ -18,6 +17,9 @@ export type BundlePlan = {
   keys: string[];
 };
 
+/** A key of the ledger that signs what a bundle states, wherever its private half is. */
+export type StatementSigner = { name: string; keyId: Uint8Array; sign(text: string): Uint8Array | Promise<Uint8Array> };
+
 /** A part ends when it holds so much. */
 const defaultPart = { entries: 20_000, bytes: 8 * 1024 * 1024 };
 type PartSize = typeof defaultPart;
@@ -26,7 +28,7 @@ type PartSize = typeof defaultPart;
 export async function* writeBundle(
   plan: BundlePlan,
   pages: AsyncIterable<BundleEntry[]>,
-  signer: NoteSigner,
+  signers: readonly StatementSigner[],
   part: PartSize = defaultPart,
 ): AsyncGenerator<Uint8Array> {
   const { manifest, checkpoints, keys } = plan;
@@ -48,7 +50,7 @@ export async function* writeBundle(
   yield* payloads.end();
   yield* archive.file(bundleFiles.oscal, [text(`${canonicalJson(oscalResults(manifest, tally, randomUUID))}\n`)]);
   yield* archive.file(bundleFiles.manifest, [text(`${canonicalJson(manifest)}\n`)]);
-  yield* archive.file(bundleFiles.statement, [text(`${canonicalJson(statement(archive, manifest, signer))}\n`)]);
+  yield* archive.file(bundleFiles.statement, [text(`${canonicalJson(await statement(archive, manifest, signers))}\n`)]);
   yield archive.end();
 }
 
@@ -111,8 +113,8 @@ function createPayloads(archive: Archive, form: PayloadForm, part: PartSize) {
   };
 }
 
-/** An in-toto statement about every other file, in a DSSE envelope signed with the ledger's key. */
-function statement(archive: Archive, manifest: BundleManifest, signer: NoteSigner): Json {
+/** An in-toto statement about every other file, in a DSSE envelope signed with each of the ledger's keys: while they are replaced, not everybody knows them all. */
+async function statement(archive: Archive, manifest: BundleManifest, signers: readonly StatementSigner[]): Promise<Json> {
   const { format, origin, population, exportedAt, exportedBy, payloads } = manifest;
   const kinds = { format, origin, population, exportedAt, exportedBy, payloads };
   const payload = canonicalJson({
@@ -121,15 +123,17 @@ function statement(archive: Archive, manifest: BundleManifest, signer: NoteSigne
     predicateType: rangePredicateType,
     predicate: kinds,
   });
-  const signature = signer.sign(dssePreAuthentication(statementPayloadType, payload, (value) => Buffer.byteLength(value)));
+  const text = dssePreAuthentication(statementPayloadType, payload, (value) => Buffer.byteLength(value));
+  const signatures: Json[] = [];
+  for (const signer of signers) signatures.push({ keyid: keyName(signer), sig: Buffer.from(await signer.sign(text)).toString("base64") });
   return {
     payloadType: statementPayloadType,
     payload: Buffer.from(payload).toString("base64"),
-    signatures: [{ keyid: keyName(signer), sig: Buffer.from(signature).toString("base64") }],
+    signatures,
   };
 }
 
-function keyName({ name, keyId }: NoteSigner): string {
+function keyName({ name, keyId }: StatementSigner): string {
   return `${name}+${Buffer.from(keyId).toString("hex")}`;
 }
 

@@ -2,13 +2,17 @@ import { bundleFormat, RemitError } from "@remit/contract";
 import type { ExportRequest, Id } from "@remit/contract";
 import { parseCheckpoint, parseNote } from "@remit/core";
 import type { KeyStore } from "../keys/key-store.ts";
-import { defaultOrigin, ledgerKey, verifierKeys } from "../ledger/ledger-key.ts";
+import { noteCrypto } from "../keys/note-crypto.ts";
+import { localSigner } from "../keys/note-signer.ts";
+import type { Signer } from "../keys/note-signer.ts";
+import { defaultOrigin, verifierKeys } from "../ledger/ledger-key.ts";
 import type { LedgerRows } from "../ledger/ledger-rows.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { PayloadKeys } from "../ledger/payload-keys.ts";
 import type { StoredCheckpoint, TreeStore } from "../ledger/tree-store.ts";
 import { bundlePages } from "./bundle-pages.ts";
 import { writeBundle } from "./bundle-writer.ts";
+import type { StatementSigner } from "./bundle-writer.ts";
 import type { ExportStore } from "./export.store.ts";
 import { consistencyProof, rangeProof } from "./range-proof.ts";
 
@@ -19,6 +23,8 @@ export type ExportDeps = {
   payloadKeys: Pick<PayloadKeys, "forOpening">;
   keys: KeyStore;
   ledger: Pick<Ledger, "record">;
+  /** What signs the ledger now; without it, the newest key that is stored. */
+  signers?: () => Promise<readonly Signer[]>;
   /** Every key that has ever signed the ledger, as verifier key strings; without it, those that are stored. */
   knownKeys?: () => Promise<string[]>;
   /** A checkpoint's note with the cosignatures of its witnesses. */
@@ -81,6 +87,22 @@ export function createExports(deps: ExportDeps): Exports {
 
   const keys = deps.knownKeys ?? (async () => verifierKeys(await rows.publicKeys(), origin));
 
+  async function statementSigners(): Promise<StatementSigner[]> {
+    const stored = async () => [localSigner(origin, "ed25519", (await deps.keys.signingKey("ledger", "Ed25519")).privateKey)];
+    const signers = await (deps.signers ?? stored)();
+    return signers
+      .filter(({ key }) => key.type === "ed25519")
+      .map(({ key, sign }) => ({
+        name: key.name,
+        keyId: key.keyId,
+        async sign(text) {
+          const signature = await sign(Buffer.from(text));
+          if (noteCrypto.verify("Ed25519", key.publicKey, Buffer.from(text), signature)) return signature;
+          throw new RemitError("ledger-unavailable", `What signs as ${key.name} did not sign with the private half of its key`);
+        },
+      }));
+  }
+
   return {
     async open(request, actor) {
       const { checkpoint: newest } = await tree.last();
@@ -96,7 +118,7 @@ export function createExports(deps: ExportDeps): Exports {
         await store.checkpoints(first, last + 1, mostCheckpoints),
       ];
       const checkpoints = [...within.filter((one) => one.size < size), { size, note: checkpoint.note }];
-      const { signer } = await ledgerKey(deps.keys, origin);
+      const signers = await statementSigners();
       const at = now().toISOString();
       const population = {
         first,
@@ -131,7 +153,7 @@ export function createExports(deps: ExportDeps): Exports {
         checkpoints: await Promise.all(checkpoints.map(async (one) => deps.wholeNote?.(one) ?? one.note)),
         keys: await keys(),
       };
-      return { name: `remit-bundle-${first}-${last}.tar`, pieces: writeBundle(plan, pages, signer) };
+      return { name: `remit-bundle-${first}-${last}.tar`, pieces: writeBundle(plan, pages, signers) };
     },
   };
 }
