@@ -70,6 +70,72 @@ describe("three servers on one database", () => {
     expect(effects.done().filter(({ key }) => key === "one-mail")).toHaveLength(1);
   });
 
+  describe("a call that waits for a person, of a client of the stateless revision", () => {
+    const opensUrls = { elicitation: { url: {} } };
+    const followsTasks = { extensions: { "io.modelcontextprotocol/tasks": {} } };
+
+    /** One request of 2026-07-28. */
+    async function send(replica: Replica, agent: string, method: string, params: Record<string, unknown>, capabilities: object) {
+      const _meta = {
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": capabilities,
+      };
+      const headers = {
+        "mcp-protocol-version": "2026-07-28",
+        "mcp-method": method,
+        "mcp-name": String(params["name"] ?? params["taskId"]),
+      };
+      return (await replicas.rpc(replica, await replicas.agentToken(agent, replica), { method, params: { ...params, _meta } }, headers))
+        .json;
+    }
+    const mail = (key: string) => ({ name: "effects__mail", arguments: { key } });
+
+    async function approve(replica: Replica, key: string): Promise<void> {
+      const ben = await replicas.person("ben");
+      const { items } = await replicas.ask<Approvals>(replica, "/v1/approvals?state=pending", undefined, ben);
+      expect(items, key).toHaveLength(1);
+      const [{ id, digest } = { id: "", digest: "" }] = items;
+      await replicas.ask(replica, `/v1/approvals/${id}/votes`, { vote: "approve", digest }, ben);
+    }
+
+    test("[CTL-26][CTL-39] carries its state to any server, which takes it once for all of them", async () => {
+      const [, , c] = replicas.all as [Replica, Replica, Replica];
+      const asked = await send(a, "three", "tools/call", mail("by-state"), opensUrls);
+      expect(asked.result).toMatchObject({ resultType: "input_required", requestState: expect.any(String) as string });
+      const { requestState, inputRequests } = asked.result as { requestState: string; inputRequests: object };
+      const inputResponses = Object.fromEntries(Object.keys(inputRequests).map((name) => [name, { action: "accept" }]));
+      const retry = (replica: Replica, agent = "three") =>
+        send(replica, agent, "tools/call", { ...mail("by-state"), requestState, inputResponses }, opensUrls);
+      expect((await retry(b, "two")).error).toMatchObject({ code: -32602 });
+      await approve(c, "by-state");
+      const answers = await Promise.all(replicas.all.map((replica) => retry(replica)));
+      expect(answers.filter(({ error }) => error?.code === -32602)).toHaveLength(2);
+      expect(answers.filter(({ result }) => result !== undefined)).toHaveLength(1);
+      await until("it is done", () => effects.done().some(({ key }) => key === "by-state"));
+      for (const replica of replicas.all) expect((await retry(replica)).error).toMatchObject({ code: -32602 });
+      expect(effects.done().filter(({ key }) => key === "by-state")).toHaveLength(1);
+    });
+
+    test("[CTL-26][CTL-39] follows its task at any server, and withdraws it at any", async () => {
+      const made = await send(a, "three", "tools/call", mail("by-task"), followsTasks);
+      const { taskId } = made.result as { taskId: string };
+      const get = (replica: Replica, id = taskId, agent = "three") => send(replica, agent, "tasks/get", { taskId: id }, followsTasks);
+      for (const replica of replicas.all) expect((await get(replica)).result).toMatchObject({ status: "working" });
+      expect((await get(b, taskId, "two")).error).toMatchObject({ code: -32602, message: "Unknown task" });
+      await approve(b, "by-task");
+      for (const replica of replicas.all)
+        await until(`${replica.name} says that it is done`, async () => (await get(replica)).result?.["status"] === "completed");
+      expect(effects.done().filter(({ key }) => key === "by-task")).toHaveLength(1);
+
+      const second = (await send(b, "three", "tools/call", mail("withdrawn"), followsTasks)).result as { taskId: string };
+      expect((await send(a, "three", "tasks/cancel", { taskId: second.taskId }, followsTasks)).result).toMatchObject({
+        resultType: "complete",
+      });
+      for (const replica of replicas.all) expect((await get(replica, second.taskId)).result).toMatchObject({ status: "cancelled" });
+      expect(effects.done().some(({ key }) => key === "withdrawn")).toBe(false);
+    });
+  });
+
   test("a key is one action, wherever it is repeated", async () => {
     const calls = await Promise.all(replicas.all.map((replica) => replicas.call(replica, "one", "note", { key: "keyed" }, "the-key")));
     expect(new Set(calls.map((call) => call?.actionId)).size).toBe(1);

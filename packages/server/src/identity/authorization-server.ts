@@ -146,8 +146,9 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
       clientIdMetadataDocument: {
         enabled: true,
         ack: "draft-02",
-        // Strangers do not choose what this server fetches: here a person is logged in, there a person has agreed before.
-        allowFetch: async (ctx, client) => ctx.oidc.route !== "token" || options.consents.isKnown(client),
+        // Strangers do not choose what this server fetches: here a person is logged in, there a person has agreed before. On the page
+        // of the consent there is no request of the provider's, for it may have been begun at another server.
+        allowFetch: async (ctx: KoaContextWithOIDC | undefined, client) => ctx?.oidc.route !== "token" || options.consents.isKnown(client),
         cacheDuration: { min: 60, max: 3_600 },
       },
       resourceIndicators: {
@@ -220,6 +221,16 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
     request.headers.cookie = cookies.join("; ");
   };
 
+  /** Undefined also where its document, which this server may not have seen before, is not there any more. */
+  async function findClient(id: unknown): ReturnType<typeof provider.Client.find> {
+    try {
+      return await provider.Client.find(String(id));
+    } catch (error) {
+      if (error instanceof errors.InvalidClient || error instanceof errors.InvalidClientMetadata) return undefined;
+      throw error;
+    }
+  }
+
   return {
     async answer(request, response) {
       // Its error pages are for browsers, and name its insides.
@@ -233,7 +244,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
       prepare(request);
       try {
         const { params } = await provider.interactionDetails(request, response);
-        const client = await provider.Client.find(String(params["client_id"]));
+        const client = await findClient(params["client_id"]);
         if (client === undefined) return null;
         return {
           client: { id: client.clientId, name: shownClientName(client.clientName), redirectUri: String(params["redirect_uri"]) },
@@ -248,7 +259,7 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
     async consented(request, response, given) {
       prepare(request);
       const { params } = await provider.interactionDetails(request, response);
-      const client = await provider.Client.find(String(params["client_id"]));
+      const client = await findClient(params["client_id"]);
       if (given === null || client === undefined) {
         const refusal = { error: "access_denied", error_description: "the person said no" };
         return new URL(await provider.interactionResult(request, response, refusal)).pathname;

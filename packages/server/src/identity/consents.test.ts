@@ -4,6 +4,7 @@ import type { OAuthClientInformationMixed, OAuthClientProvider, OAuthTokens } fr
 import { buildRegistry } from "@remit/core/testing";
 import { decodeJwt } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { App } from "../http/http-app.ts";
 import { createOutbound } from "../outbound/outbound-fetch.ts";
 import type { Outbound } from "../outbound/outbound.ts";
 import { openTestIdentity, testAudience } from "./identity.testing.ts";
@@ -47,11 +48,13 @@ const query = (more: Record<string, string> = {}) =>
     ...more,
   }).toString();
 
-/** A browser in which one person is logged in, or nobody. */
-async function openBrowser(test: TestIdentity, party: string | null) {
+/** A browser in which one person is logged in, or nobody. Its requests go to these servers by turns. */
+async function openBrowser(test: TestIdentity, party: string | null, apps: readonly App[] = [test.app]) {
+  let turn = 0;
   const cookies = new Map<string, string>(party === null ? [] : [["remit_session", await test.login(party)]]);
   async function send(method: "GET" | "POST", url: string, fields?: Record<string, string>) {
-    const response = await test.app.inject({
+    turn += 1;
+    const response = await (apps[turn % apps.length] ?? test.app).inject({
       method,
       url,
       headers: {
@@ -89,8 +92,10 @@ async function openBrowser(test: TestIdentity, party: string | null) {
   };
 }
 
-async function exchange(test: TestIdentity, fields: Record<string, string>) {
-  const response = await test.app.inject({
+type Server = Pick<TestIdentity, "app">;
+
+async function exchange({ app }: Server, fields: Record<string, string>) {
+  const response = await app.inject({
     method: "POST",
     url: "/oidc/token",
     headers: { "content-type": "application/x-www-form-urlencoded" },
@@ -98,8 +103,8 @@ async function exchange(test: TestIdentity, fields: Record<string, string>) {
   });
   return { status: response.statusCode, body: response.json<Record<string, string>>() };
 }
-const redeem = (test: TestIdentity, code: string, more: Record<string, string> = {}) =>
-  exchange(test, {
+const redeem = (at: Server, code: string, more: Record<string, string> = {}) =>
+  exchange(at, {
     grant_type: "authorization_code",
     code,
     redirect_uri: redirectUri,
@@ -232,6 +237,43 @@ describe("a person's client", () => {
     // It is recorded, and looked at by this server a moment after.
     const verified = () => test.identity.callers.verify(second.body["access_token"] ?? "", testAudience).catch((error: unknown) => error);
     await expect.poll(verified).toMatchObject({ code: "token-revoked" });
+  });
+
+  test("[CTL-05][CTL-23] each step may be at another server: the consent, the code, which all of them redeem once, and the refresh token", async () => {
+    const known: Record<string, unknown> = { [clientId]: document };
+    await using test = await open(known);
+    const servers = [test, await test.another(), await test.another()];
+    const browser = await openBrowser(
+      test,
+      "ada",
+      servers.map(({ app }) => app),
+    );
+    const [a, b, c] = servers as [Server, Server, Server];
+    const code = (await browser.choose(choice)).searchParams.get("code") ?? "";
+    const first = await redeem(b, code);
+    expect(first.status).toBe(200);
+    const refresh = (at: Server, token = "") => exchange(at, { grant_type: "refresh_token", refresh_token: token, resource: testAudience });
+    const second = await refresh(c, first.body["refresh_token"]);
+    expect(second.status).toBe(200);
+    // Used twice, wherever: everything that came of it ends on all of them.
+    expect((await refresh(a, first.body["refresh_token"])).status).toBe(400);
+    expect((await refresh(b, second.body["refresh_token"])).status).toBe(400);
+
+    const next = (await browser.choose(choice)).searchParams.get("code") ?? "";
+    const redeemed = await Promise.all(servers.map((at) => redeem(at, next)));
+    expect(redeemed.filter(({ status }) => status === 200).length).toBeLessThanOrEqual(1);
+    for (const at of servers) expect((await redeem(at, next)).status).toBe(400);
+
+    // A server that has not seen the client's document, which is not there any more.
+    const { url } = await browser.ask();
+    delete known[clientId];
+    const late = await openBrowser(
+      test,
+      "ada",
+      [await test.another()].map(({ app }) => app),
+    );
+    for (const [name, value] of browser.cookies) late.cookies.set(name, value);
+    expect((await late.get(url)).status).toBe(410);
   });
 
   test("[CTL-23] a code is worth nothing to anybody but who asked for it, and for nothing else", async () => {

@@ -25,6 +25,8 @@ import { newSecret } from "./secret-token.ts";
 export type TestIdentity = TestDatabase & {
   identity: Identity;
   app: App;
+  /** Another server on the same database; it ends with this one. */
+  another(): Promise<{ app: App }>;
   control: RunningControlState;
   tokenKey: SigningKey;
   machineKey: string;
@@ -81,27 +83,33 @@ export async function openTestIdentity(first: Registry = buildRegistry(), more: 
   const logger = pino({ level: "trace" }, { write: (line: string) => void logged.push(line) });
   const tokenKey = await keys.signingKey("tokens", "ES256");
   const machineKey = newSecret("machine");
-  const identity = createIdentity({
-    database: test.database,
-    store: createIdentityStore(test.database),
-    ...oauthParts(test.database),
-    ...more,
-    ledger,
-    registry: {
-      current() {
-        if (isStale) throw new RemitError("control-state-stale", "the control state cannot be confirmed");
-        return inForce;
+  const servers: { identity: Identity; app: App }[] = [];
+  async function serve() {
+    const identity = createIdentity({
+      database: test.database,
+      store: createIdentityStore(test.database),
+      ...oauthParts(test.database),
+      ...more,
+      ledger,
+      registry: {
+        current() {
+          if (isStale) throw new RemitError("control-state-stale", "the control state cannot be confirmed");
+          return inForce;
+        },
       },
-    },
-    control,
-    tokenKey,
-    machineKey,
-    publicUrl: testPublicUrl,
-    logger,
-    now,
-  });
-  const app = await createHttpApp({ logger, publicUrl: testPublicUrl, doorkeeper: identity.doorkeeper });
-  registerIdentityRoutes(app, identity);
+      control,
+      tokenKey,
+      machineKey,
+      publicUrl: testPublicUrl,
+      logger,
+      now,
+    });
+    const app = await createHttpApp({ logger, publicUrl: testPublicUrl, doorkeeper: identity.doorkeeper });
+    registerIdentityRoutes(app, identity);
+    servers.push({ identity, app });
+    return { identity, app };
+  }
+  const { identity, app } = await serve();
   await control.start();
   const iat = () => Math.floor((Date.now() + offset) / 1000);
 
@@ -109,6 +117,7 @@ export async function openTestIdentity(first: Registry = buildRegistry(), more: 
     ...test,
     identity,
     app,
+    another: serve,
     control,
     tokenKey,
     machineKey,
@@ -173,9 +182,9 @@ export async function openTestIdentity(first: Registry = buildRegistry(), more: 
       ...more,
     }),
     [Symbol.asyncDispose]: async () => {
-      await app.close();
+      for (const server of servers) await server.app.close();
       await control.stop();
-      await identity.stop();
+      for (const server of servers) await server.identity.stop();
       await ledger.close();
       await sequencer.stop();
       await test[Symbol.asyncDispose]();
