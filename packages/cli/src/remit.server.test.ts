@@ -1,19 +1,13 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { openTestDatabase } from "@remit/server/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { runCommandLine } from "./frame/program.ts";
 import type { Schema } from "./least-value.testing.ts";
 import { leastValue } from "./least-value.testing.ts";
-import { testSurroundings } from "./terminal/surroundings.testing.ts";
-import { serve } from "./up/serve.ts";
-import type { Serving } from "./up/serve.ts";
+import type { Input, Served } from "./up/served.testing.ts";
+import { serveRegistry } from "./up/served.testing.ts";
 
 // One server for all: each test goes on from where the one before has left it.
-let folder: string;
-let database: Awaited<ReturnType<typeof openTestDatabase>>;
-let serving: Serving;
+let served: Served;
 
 const registry: Record<string, string> = {
   "remit.yaml": `apiVersion: remit/v1
@@ -48,38 +42,11 @@ type: staging
 };
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "remit-cli-"));
-  for (const [path, text] of Object.entries(registry)) {
-    await mkdir(join(folder, "registry", path, ".."), { recursive: true });
-    await writeFile(join(folder, "registry", path), text);
-  }
-  database = await openTestDatabase();
-  const dataDir = join(folder, ".remit");
-  serving = await serve({
-    dataDir,
-    host: "127.0.0.1",
-    port: 0,
-    databaseUrl: database.url,
-    registryDir: join(folder, "registry"),
-    logLevel: "silent",
-  });
+  served = await serveRegistry(registry);
 });
-afterAll(async () => {
-  await serving.stop();
-  await database[Symbol.asyncDispose]();
-  await rm(folder, { recursive: true });
-});
+afterAll(() => served.stop());
 
-async function remit(args: readonly string[], options: { answers?: string } = {}) {
-  const around = testSurroundings({ cwd: folder, env: { HOME: folder }, ...options });
-  const exit = await runCommandLine(args, around);
-  return { exit, out: around.out(), err: around.err() };
-}
-
-async function logIn(party: string, context: string): Promise<void> {
-  const { out } = await remit(["link", party]);
-  expect((await remit(["login", out.trim(), "--context", context])).exit).toBe(0);
-}
+const remit = (args: readonly string[], input?: Input) => served.remit(args, input);
 
 test("whoever owns the data folder applies the first registry, and sees before what it would change", async () => {
   const planned = await remit(["plan", "registry"]);
@@ -98,9 +65,9 @@ test("whoever owns the data folder applies the first registry, and sees before w
 });
 
 test("a slip in the files is named with its file and line", async () => {
-  await mkdir(join(folder, "broken/parties"), { recursive: true });
-  await writeFile(join(folder, "broken/remit.yaml"), registry["remit.yaml"] ?? "");
-  await writeFile(join(folder, "broken/parties/people.yaml"), "kind: party\nname: ada\ndisplayname: Ada\n");
+  await mkdir(join(served.folder, "broken/parties"), { recursive: true });
+  await writeFile(join(served.folder, "broken/remit.yaml"), registry["remit.yaml"] ?? "");
+  await writeFile(join(served.folder, "broken/parties/people.yaml"), "kind: party\nname: ada\ndisplayname: Ada\n");
   const { exit, err } = await remit(["plan", "broken"]);
   expect(exit).toBe(2);
   expect(err).toContain("parties/people.yaml:3");
@@ -110,8 +77,8 @@ test("a link logs in once, and each context is its own person", async () => {
   const { out } = await remit(["link", "ada"]);
   expect((await remit(["login", out.trim()])).out).toContain("You are ada at ");
   expect(await remit(["login", out.trim()])).toMatchObject({ exit: 4, out: "" });
-  await logIn("ben", "ben");
-  await logIn("cleo", "cleo");
+  await served.logIn("ben", "ben");
+  await served.logIn("cleo", "cleo");
   expect((await remit(["whoami"])).out).toContain("ada at ");
   expect(JSON.parse((await remit(["whoami", "--context", "ben", "--json"])).out)).toMatchObject({ party: "ben", roles: ["operator"] });
   expect(await remit(["link", "nobody"])).toMatchObject({ out: "" });
@@ -158,7 +125,7 @@ test("[AUD-04] the ledger is queried and verified from the command line", async 
   expect(verdict).toMatchObject({ exit: 0, out: expect.stringContaining("The ledger verifies.") as string });
 
   // One byte of one row, as somebody who owns the database.
-  await database.superuser.query(
+  await served.database.superuser.query(
     `UPDATE ledger_entry SET body = overlay(body placing '\\x31' from length(body) - 10) WHERE type = 'halt-engaged'`,
   );
   const broken = await remit(["audit", "verify", "--json"]);
@@ -181,14 +148,14 @@ type Operation = {
 const openOperations = ["post /v1/sessions", "get /v1/audit/keys", "get /connect/client-metadata.json"];
 
 test("[CTL-24] nothing that the API offers is done for somebody who has proven nothing, however well it is asked", async () => {
-  const described = (await (await fetch(`${serving.url}/openapi.json`)).json()) as { paths: Record<string, Record<string, Operation>> };
+  const described = (await (await fetch(`${served.url}/openapi.json`)).json()) as { paths: Record<string, Record<string, Operation>> };
   const operations = Object.entries(described.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ name: `${method} ${path}`, method, path, operation })),
   );
   expect(operations.length).toBeGreaterThan(90);
   const statuses = await Promise.all(
     operations.map(async ({ name, method, path, operation: { parameters = [], requestBody } }) => {
-      const url = new URL(serving.url);
+      const url = new URL(served.url);
       url.pathname = path.replaceAll(/\{(\w+)\}/g, (_, named) =>
         String(leastValue(parameters.find((one) => one.name === named)?.schema ?? {})),
       );

@@ -1,24 +1,10 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { serveAgent } from "../agent/served-agent.testing.ts";
+import { clerk, serveAgent } from "../agent/served-agent.testing.ts";
 
 test("[AUD-03][AUD-09][AUD-10][AUD-16][OBS-16] an auditor's questions are answered in words and as data", async () => {
-  const served = await serveAgent("clerk", {
-    "agents/clerk.yaml": `kind: agent
-name: clerk
-purpose: Files things
-accountable: ada
-tier: 1
-policies: [clerk]
-environments: [laptop]
-tools: []
-constraints: {}
-`,
-    "policies/clerk/policy.yaml": "kind: policy\nname: clerk\ndescription: Nothing yet\nowner: ada\n",
-    "policies/clerk/grants.cedar": '@id("grants.none")\npermit (principal, action, resource) when { false };\n',
-    "policies/clerk/clerk.test.yaml": "cases: []\n",
-  });
+  const served = await serveAgent("clerk", clerk);
   try {
     const ask = async (...args: string[]) => {
       const answer = await served.remit(["audit", ...args, "--context", "ada"]);

@@ -1,20 +1,14 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openTestDatabase } from "@remit/server/testing";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { runCommandLine } from "../frame/program.ts";
-import { testSurroundings } from "../terminal/surroundings.testing.ts";
-import { serve } from "../up/serve.ts";
-import type { Serving } from "../up/serve.ts";
+import type { Served } from "../up/served.testing.ts";
+import { serveRegistry } from "../up/served.testing.ts";
 
 // One server for all: each test goes on from where the one before has left it.
-let folder: string;
-let database: Awaited<ReturnType<typeof openTestDatabase>>;
-let serving: Serving;
+let served: Served;
 let api: Server;
 const asked: string[] = [];
 
@@ -62,11 +56,6 @@ constraints: { may: [read orders], asks: [], never: [] }
 };
 
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "remit-openapi-"));
-  for (const [path, text] of Object.entries(registry)) {
-    await mkdir(join(folder, "registry", path, ".."), { recursive: true });
-    await writeFile(join(folder, "registry", path), text);
-  }
   api = createServer((request, response) => {
     asked.push(`${request.method ?? ""} ${request.url ?? ""}`);
     if (request.method === "GET") response.writeHead(200, { "content-type": "application/json" }).end('{"id":"7","cents":1200}');
@@ -74,29 +63,15 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => api.listen(0, "127.0.0.1", resolve));
   const servers = [{ url: `http://127.0.0.1:${(api.address() as AddressInfo).port}/v1` }];
-  await writeFile(join(folder, "orders.json"), JSON.stringify({ ...description, servers }));
-  database = await openTestDatabase();
-  serving = await serve({
-    dataDir: join(folder, ".remit"),
-    host: "127.0.0.1",
-    port: 0,
-    databaseUrl: database.url,
-    registryDir: join(folder, "registry"),
-    logLevel: "silent",
-  });
+  served = await serveRegistry(registry);
+  await writeFile(join(served.folder, "orders.json"), JSON.stringify({ ...description, servers }));
 });
 afterAll(async () => {
-  await serving.stop();
-  await database[Symbol.asyncDispose]();
+  await served.stop();
   await new Promise((resolve) => api.close(resolve));
-  await rm(folder, { recursive: true });
 });
 
-async function remit(...args: string[]) {
-  const around = testSurroundings({ cwd: folder, env: { HOME: folder } });
-  const exit = await runCommandLine(args, around);
-  return { exit, out: around.out(), err: around.err() };
-}
+const remit = (...args: string[]) => served.remit(args);
 
 type Answer = {
   isError?: boolean;
@@ -110,13 +85,13 @@ let issued: Record<string, string> | undefined;
 async function call(tool: string, args: object): Promise<Answer> {
   issued ??= JSON.parse((await remit("agents", "secret", "new", "clerk", "--json")).out) as Record<string, string>;
   const { clientId, clientSecret, resource } = issued;
-  const token = await fetch(`${serving.url}/oidc/token`, {
+  const token = await fetch(`${served.url}/oidc/token`, {
     method: "POST",
     headers: { authorization: `Basic ${Buffer.from(`${clientId}:${clientSecret}`).toString("base64")}` },
     body: new URLSearchParams({ grant_type: "client_credentials", resource: resource ?? "" }),
   });
   const { access_token } = (await token.json()) as { access_token: string };
-  const answer = await fetch(`${serving.url}/mcp`, {
+  const answer = await fetch(`${served.url}/mcp`, {
     method: "POST",
     headers: {
       authorization: `Bearer ${access_token}`,
@@ -135,13 +110,13 @@ test("[CTL-38] a description becomes files, and nothing of it is in force before
     exit: 0,
     out: expect.stringContaining("orders__cancelOrder  write, to be confirmed  DELETE /orders/{id}") as string,
   });
-  expect(await readFile(join(folder, "registry/openapi/orders.json"), "utf8")).toContain("getOrder");
+  expect(await readFile(join(served.folder, "registry/openapi/orders.json"), "utf8")).toContain("getOrder");
   const planned = await remit("plan", "registry");
   expect(planned.exit).toBe(2);
   expect(planned.err).toContain("nobody has confirmed that orders__cancelOrder is effect: write");
   expect(planned.err).not.toContain("getOrder");
 
-  const tools = join(folder, "registry/tools/orders.yaml");
+  const tools = join(served.folder, "registry/tools/orders.yaml");
   await writeFile(tools, (await readFile(tools, "utf8")).replaceAll("unconfirmed: true\n", ""));
   expect((await remit("apply", "registry", "--yes")).exit).toBe(0);
   // Imported again, what people have written stays.

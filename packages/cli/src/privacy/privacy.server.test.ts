@@ -1,26 +1,14 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { serveAgent } from "../agent/served-agent.testing.ts";
+import { clerk, serveAgent } from "../agent/served-agent.testing.ts";
 
 test(
   "[DAT-12][DAT-14] from the first request to the last, data subjects are looked after from the command line",
   { timeout: 120_000 },
   async () => {
     const served = await serveAgent("clerk", {
-      "agents/clerk.yaml": `kind: agent
-name: clerk
-purpose: Files things
-accountable: ada
-tier: 1
-policies: [clerk]
-environments: [laptop]
-tools: []
-constraints: {}
-`,
-      "policies/clerk/policy.yaml": "kind: policy\nname: clerk\ndescription: Nothing yet\nowner: ada\n",
-      "policies/clerk/grants.cedar": '@id("grants.none")\npermit (principal, action, resource) when { false };\n',
-      "policies/clerk/clerk.test.yaml": "cases: []\n",
+      ...clerk,
       "queues/tickets.yaml": "kind: queue\nname: tickets\nowner: ada\nsubjects:\n  - {type: customer, pointer: /customer/id}\n",
     });
     try {

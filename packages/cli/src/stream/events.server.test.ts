@@ -1,44 +1,15 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { openTestDatabase } from "@remit/server/testing";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { runCommandLine } from "../frame/program.ts";
-import { testSurroundings } from "../terminal/surroundings.testing.ts";
-import { serve } from "../up/serve.ts";
-import type { Serving } from "../up/serve.ts";
+import type { Served } from "../up/served.testing.ts";
+import { serveRegistry } from "../up/served.testing.ts";
 import { readServerSentEvents } from "./read-events.ts";
 
-let folder: string;
-let database: Awaited<ReturnType<typeof openTestDatabase>>;
-let serving: Serving;
+let served: Served;
 beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), "remit-events-"));
-  database = await openTestDatabase();
-  serving = await serve({
-    dataDir: join(folder, ".remit"),
-    host: "127.0.0.1",
-    port: 0,
-    databaseUrl: database.url,
-    registryDir: folder,
-    logLevel: "silent",
-  });
+  served = await serveRegistry({});
 });
-afterAll(async () => {
-  await serving.stop();
-  await database[Symbol.asyncDispose]();
-  await rm(folder, { recursive: true });
-});
+afterAll(() => served.stop());
 
-function start(args: readonly string[]) {
-  const around = testSurroundings({ cwd: folder, env: { HOME: folder } });
-  return { around, exit: runCommandLine(args, around) };
-}
-
-async function remit(...args: string[]) {
-  const { around, exit } = start(args);
-  return { exit: await exit, out: around.out(), err: around.err() };
-}
+const remit = (...args: string[]) => served.remit(args);
 
 test("the newest events are told in words, and with --json as CloudEvents to a line", async () => {
   await vi.waitFor(async () => expect((await remit("events", "tail")).out).toMatch(/^\d+ {2}\S+ {2}server-started {2}service:remit/m), {
@@ -51,10 +22,10 @@ test("the newest events are told in words, and with --json as CloudEvents to a l
 });
 
 test("it follows until it is interrupted", async () => {
-  const { around, exit } = start(["events", "tail", "--follow", "--after", "-1", "--json"]);
+  const { around, exit } = served.start(["events", "tail", "--follow", "--after", "-1", "--json"]);
   await vi.waitFor(() => expect(around.out()).toContain("dev.remit.server-started"), { timeout: 30_000 });
   // Somebody who is turned away leaves an entry.
-  await fetch(`${serving.url}/v1/halts`);
+  await fetch(`${served.url}/v1/halts`);
   await vi.waitFor(() => expect(around.out()).toContain("dev.remit.access-refused"), { timeout: 30_000 });
   around.interrupt();
   expect(await exit).toBe(0);

@@ -1,19 +1,11 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { openTestDatabase } from "@remit/server/testing";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { runCommandLine } from "../frame/program.ts";
-import { testSurroundings } from "../terminal/surroundings.testing.ts";
-import { serve } from "../up/serve.ts";
-import type { Serving } from "../up/serve.ts";
+import type { Served } from "../up/served.testing.ts";
+import { serveRegistry } from "../up/served.testing.ts";
 
 const patient = { timeout: 30_000, interval: 50 };
-let folder: string;
-let database: Awaited<ReturnType<typeof openTestDatabase>>;
-let serving: Serving;
+let served: Served;
 let address: string;
 let status = 200;
 const got: Record<string, unknown>[] = [];
@@ -25,32 +17,19 @@ const endpoint = createServer((request, response) => {
     response.writeHead(status).end();
   });
 });
-const allowed = process.env["REMIT_OUTBOUND_ALLOW"];
 
 beforeAll(async () => {
-  process.env["REMIT_OUTBOUND_ALLOW"] = "127.0.0.0/8";
   await new Promise<void>((resolve) => endpoint.listen(0, "127.0.0.1", resolve));
   address = `http://127.0.0.1:${(endpoint.address() as AddressInfo).port}/remit`;
-  folder = await mkdtemp(join(tmpdir(), "remit-webhook-"));
-  database = await openTestDatabase();
-  const dataDir = join(folder, ".remit");
-  serving = await serve({ dataDir, host: "127.0.0.1", port: 0, databaseUrl: database.url, registryDir: folder, logLevel: "silent" });
+  served = await serveRegistry({}, { REMIT_OUTBOUND_ALLOW: "127.0.0.0/8" });
 });
 afterAll(async () => {
-  await serving.stop();
+  await served.stop();
   endpoint.closeAllConnections();
   endpoint.close();
-  await database[Symbol.asyncDispose]();
-  await rm(folder, { recursive: true });
-  if (allowed === undefined) delete process.env["REMIT_OUTBOUND_ALLOW"];
-  else process.env["REMIT_OUTBOUND_ALLOW"] = allowed;
 });
 
-async function remit(...args: string[]) {
-  const around = testSurroundings({ cwd: folder, env: { HOME: folder } });
-  const exit = await runCommandLine(["webhook", ...args], around);
-  return { exit, out: around.out(), err: around.err() };
-}
+const remit = (...args: string[]) => served.remit(["webhook", ...args]);
 
 test("from its first event to its last, an endpoint is managed from the command line", async () => {
   expect((await remit("list")).out).toContain("Events are sent nowhere.");
