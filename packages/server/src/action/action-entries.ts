@@ -1,5 +1,5 @@
 import type { Caller, Decision, Id, IdKind, JsonObject, NewEntry, Payload } from "@remit/contract";
-import { type Facts, type Registry, type Standing, canonicalJson, subjectsNamed } from "@remit/core";
+import { type Facts, type Registry, type Standing, canonicalJson, maxDataSubjects, subjectsNamed } from "@remit/core";
 import type { Continuation } from "../upstream/relay.ts";
 import type { Begin } from "./action.journal.ts";
 import type { NormalArguments } from "./normalise.ts";
@@ -110,6 +110,19 @@ export function subjectsOfCall({ tool }: Standing, input: JsonObject, result: Js
       value,
     );
   return result === null ? named("arguments", input) : [...new Set([...named("arguments", input), ...named("result", result)])].sort();
+}
+
+/** The same of a call that was refused before anybody looked at what it says: as far as it names them. */
+export function subjectsOfRefused(registry: Registry, tool: string, given: unknown): string[] {
+  const pointers = registry.tools.get(tool)?.spec.subjects?.filter((subject) => subject.in === "arguments") ?? [];
+  const found = pointers.flatMap((pointer) => {
+    try {
+      return subjectsNamed([pointer], JSON.parse(canonicalJson(given as JsonObject)) as JsonObject);
+    } catch {
+      return [];
+    }
+  });
+  return [...new Set(found)].sort().slice(0, maxDataSubjects);
 }
 
 function subjectOf({ caller, tool, digest, registry, stand }: About): JsonObject {

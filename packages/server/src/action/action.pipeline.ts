@@ -88,7 +88,10 @@ export function createActionPath(deps: ActionDeps): RunningActionPath {
           refusal = { code: "conflict", reason: "This idempotency key was used for another call; use a new key for a new call." };
           continue;
         case "denied":
-          return { end: "denied", outcome: deniedOutcome(actionId, begun.decision) };
+          return {
+            end: "denied",
+            outcome: deniedOutcome(actionId, judged.told === null ? begun.decision : { ...begun.decision, reason: judged.told }),
+          };
         case "waiting": {
           deps.crash("after-waiting");
           const { id: approvalId, link, expiresAt, teams } = begun.approval;

@@ -13,11 +13,11 @@ import {
 import type { Continuation } from "../upstream/relay.ts";
 import type { ActionPath } from "./action-path.ts";
 import type { ActionDeps } from "./action-deps.ts";
-import { actionEntries, subjectsOfCall } from "./action-entries.ts";
+import { actionEntries, subjectsOfCall, subjectsOfRefused } from "./action-entries.ts";
 import type { Begin, Counted } from "./action.journal.ts";
 import { createCountedKeys, nothingCounted } from "./counted-facts.ts";
 import { digestOf } from "./digest-of.ts";
-import { type NormalArguments, amountOf } from "./normalise.ts";
+import { type NormalArguments, amountOf, recordableReason } from "./normalise.ts";
 import { plainText } from "./plain-text.ts";
 
 /** What is judged of an attempt: by whom, with what, and with which approvals in hand. */
@@ -36,7 +36,13 @@ export type Question = {
 export type Refusal = { code: ErrorCode; reason: string };
 
 /** What the journal needs to begin an attempt, and what executing it would need. */
-export type Judged = { begin: Begin; stand: Standing | null; input: NormalArguments | null };
+export type Judged = {
+  begin: Begin;
+  stand: Standing | null;
+  input: NormalArguments | null;
+  /** What the caller is told of a denial where that quotes what it said, and is not recorded. */
+  told: string | null;
+};
 
 /** Judges attempts and listings by one and the same function. Changes nothing: the journal commits what is decided here. */
 export type Judge = Pick<ActionPath, "list" | "couldAct"> & {
@@ -96,6 +102,7 @@ export function createJudge(
           : { ...question.caller, version: inForce.version, accountable: inForce.spec.accountable };
       const stand = standing(registry, deps.halts.current(), caller, tool);
 
+      let told: string | null = null;
       let denial: Decision | null = refusal === null ? null : deny(refusal);
       if (stand.type === "deny") denial ??= deny(stand);
       let input: NormalArguments | null = null;
@@ -117,10 +124,13 @@ export function createJudge(
           digest = digestOf({ ...identity, input });
         } catch (error) {
           if (!RemitError.is(error)) throw error;
-          denial ??= deny({ code: error.code, reason: error.message });
+          if (denial === null) told = plainText(error.message);
+          denial ??= deny({ code: error.code, reason: recordableReason(stand.tool.pin, error) });
         }
       }
 
+      // What was said of somebody in vain is his to erase too.
+      if (digest === null) subjects = subjectsOfRefused(registry, tool, question.arguments);
       digest ??= digestOf({ ...identity, input: null });
       if (grant !== null && digest !== grant.digest)
         denial ??= deny({ code: "tool-changed", reason: "What would run now is not what was approved: the tool has changed since." });
@@ -175,7 +185,7 @@ export function createJudge(
         waitingLimit: caller.run === null ? (inForce?.spec.constraints.pendingApprovals ?? defaultPendingApprovals) : null,
         grant: grant === null ? null : { approvalId: grant.approvalId },
       };
-      return { begin, stand: stand.type === "stands" ? stand : null, input };
+      return { begin, stand: stand.type === "stands" ? stand : null, input, told };
     },
 
     list(caller) {

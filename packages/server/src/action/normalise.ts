@@ -77,6 +77,38 @@ function undeclared(schema: Json | undefined, value: Json | undefined, at = ""):
   });
 }
 
+/**
+ * The reason for a refusal as it is recorded: of what the call said it has the names that the tool's schema declares, and no other.
+ * The ledger keeps it for good, and what an agent makes up may be about anybody.
+ */
+export function recordableReason(pin: ToolPin, { message, issues }: RemitError): string {
+  if (issues.length === 0) return message;
+  const names = declaredNames(pin.inputSchema);
+  const words = issues.map(({ pointer = "", message: what }) => {
+    const parts = pointer.split("/").slice(1);
+    const unknown = parts.findIndex((part) => !names.has(part) && !/^\d+$/.test(part));
+    const place =
+      unknown === -1
+        ? pointer
+        : parts
+            .slice(0, unknown)
+            .map((part) => `/${part}`)
+            .join("");
+    return `${place === "" ? "the arguments" : place}${unknown === -1 ? "" : ", in a member that the schema does not name:"} ${what}`;
+  });
+  return `The arguments do not fit the tool's schema: ${words.join("; ")}.`;
+}
+
+/** As they stand in a pointer. */
+function declaredNames(schema: Json | undefined, found = new Set<string>()): Set<string> {
+  if (Array.isArray(schema)) for (const one of schema) declaredNames(one, found);
+  else if (isObject(schema)) {
+    if (isObject(schema["properties"])) for (const name of Object.keys(schema["properties"])) found.add(escape(name));
+    for (const member of Object.values(schema)) declaredNames(member, found);
+  }
+  return found;
+}
+
 function isObject(value: Json | undefined): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -22,17 +22,22 @@ export const privacyStore: PrivacyStore = {
     return rows.map(toSubject);
   },
   async reach(on, key) {
-    const [row] = await on.query<{ payloads: string; shared: string; entries: string; approvals: string[]; items: string[] }>(
-      reachSql(key),
-      [key],
-    );
+    const [row] = await on.query<{
+      payloads: string;
+      shared: string;
+      entries: string;
+      approvals: string[];
+      requests: string[];
+      items: string[];
+    }>(reachSql(key), [key]);
     if (row === undefined) throw new RemitError("internal", "what a key seals could not be counted");
-    const { payloads, shared, entries, approvals, items } = row;
+    const { payloads, shared, entries, approvals, requests, items } = row;
     return {
       payloads: Number(payloads),
       shared: Number(shared),
       entries: Number(entries),
       approvals: approvals as Id<"approval">[],
+      requests: requests as Id<"approval">[],
       items,
     };
   },
@@ -53,6 +58,9 @@ export const privacyStore: PrivacyStore = {
   },
   async emptyItems(transaction, items) {
     if (items.length > 0) await transaction.query("SELECT empty_items($1)", [items]);
+  },
+  async emptyCommentsAbout(transaction, requests) {
+    if (requests.length > 0) await transaction.query("SELECT empty_comments_about($1)", [requests]);
   },
   async emptyComments(transaction, party) {
     await transaction.query("SELECT empty_comments($1)", [party]);
@@ -137,6 +145,7 @@ SELECT (SELECT count(*) FROM named) AS payloads,
   (SELECT count(*) FROM about) AS entries,
   (SELECT coalesce(array_agg(a.id ORDER BY a.id), '{}') FROM approval a
     WHERE a.state IN ('pending', 'granted') AND a.action_id IN (SELECT action_id FROM about)) AS approvals,
+  (SELECT coalesce(array_agg(a.id ORDER BY a.id), '{}') FROM approval a WHERE a.action_id IN (SELECT action_id FROM about)) AS requests,
   (SELECT coalesce(array_agg(convert_from(body, 'UTF8')::jsonb#>>'{data,itemId}'), '{}') FROM about WHERE type = 'item-enqueued') AS items`;
 }
 

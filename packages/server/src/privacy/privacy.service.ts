@@ -58,7 +58,9 @@ export function createPrivacy(options: PrivacyOptions): Privacy {
     payloads: [{ name: "request", subject: `party:${person.party}`, value: { reason } }],
   });
 
-  async function planOf(known: KnownSubject): Promise<ErasureView & { open: Id<"approval">[]; work: string[] }> {
+  async function planOf(
+    known: KnownSubject,
+  ): Promise<ErasureView & { open: Id<"approval">[]; requests: Id<"approval">[]; work: string[] }> {
     const [reach, holds] = await Promise.all([store.reach(database, known.key), store.holdsAgainst(database, known.key)]);
     return {
       subject: known.subject,
@@ -73,6 +75,7 @@ export function createPrivacy(options: PrivacyOptions): Privacy {
       rewritten: null,
       entry: null,
       open: reach.approvals,
+      requests: reach.requests,
       work: reach.items,
     };
   }
@@ -147,14 +150,14 @@ export function createPrivacy(options: PrivacyOptions): Privacy {
     },
 
     async plan(subject) {
-      const { open: _open, work: _work, ...view } = await planOf(await subjects.find(database, subject));
+      const { open: _open, requests: _requests, work: _work, ...view } = await planOf(await subjects.find(database, subject));
       return view;
     },
 
     async erase(person, { subject, reason }) {
       const known = await subjects.find(database, subject);
       const { key } = known;
-      const { open, work, ...plan } = await planOf(known);
+      const { open, requests, work, ...plan } = await planOf(known);
       const { payloads, shared, entries, holds } = plan;
       if (holds.length > 0) {
         await ledger.record(entry("erasure-refused", person, { key, holds }, reason));
@@ -168,6 +171,7 @@ export function createPrivacy(options: PrivacyOptions): Privacy {
       );
       await database.transaction(async (transaction) => {
         await store.emptyItems(transaction, work);
+        await store.emptyCommentsAbout(transaction, requests);
         if (key.startsWith("party:")) await store.emptyComments(transaction, key.slice("party:".length));
         // Last of what can be refused, and with all the others or not at all.
         if (!(await store.erase(transaction, key))) throw new RemitError("not-found", `${subject} has just been erased by somebody else`);

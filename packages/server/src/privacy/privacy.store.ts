@@ -21,8 +21,15 @@ export type StoredHold = {
 export type StoredPayload = { entryId: string; name: string; reference: string };
 export type StoredEntry = { id: string; seq: number | null; body: Buffer };
 
-/** What an erasure would reach. */
-export type Reach = { payloads: number; shared: number; entries: number; approvals: Id<"approval">[]; items: string[] };
+/** What an erasure would reach. Of `requests`, `approvals` are those that still wait or can still be used. */
+export type Reach = {
+  payloads: number;
+  shared: number;
+  entries: number;
+  approvals: Id<"approval">[];
+  requests: Id<"approval">[];
+  items: string[];
+};
 
 /** Where it is kept whose keys there are, and what they seal. */
 export type PrivacyStore = {
@@ -36,6 +43,8 @@ export type PrivacyStore = {
   /** @returns false where there was no such key. @throws RemitError `conflict` where it is held */
   erase(transaction: Transaction, key: string): Promise<boolean>;
   emptyItems(transaction: Transaction, items: readonly string[]): Promise<void>;
+  /** Takes what people wrote when they voted out of these requests' rows. */
+  emptyCommentsAbout(transaction: Transaction, requests: readonly string[]): Promise<void>;
   emptyComments(transaction: Transaction, party: string): Promise<void>;
 
   /** Entries of these types, newest first. */

@@ -171,6 +171,13 @@ export async function openCanaryWorld() {
       );
       return all.flat();
     },
+    /** What the server has written into its data folder. */
+    async files(): Promise<string[]> {
+      const entries = await readdir(join(folder, "data"), { recursive: true, withFileTypes: true });
+      return Promise.all(
+        entries.filter((entry) => entry.isFile()).map((entry) => readFile(join(entry.parentPath, entry.name), "latin1").catch(() => "")),
+      );
+    },
     /** The command line of every process of this machine that can be read. */
     async commandLines(): Promise<string[]> {
       const pids = (await readdir("/proc").catch(() => [])).filter((name) => /^\d+$/.test(name));

@@ -163,7 +163,8 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
     lastError = reason;
     lastStderr = [...stderr];
     enter({ type: "down", nextAttempt: new Date(deps.now().getTime() + delay) });
-    log.warn({ reason, stderr: stderr.slice(-5), attempt, delayMs: Math.round(delay) }, "upstream is down; it will be connected again");
+    // Its last words are in its view and at the level debug: they may quote what it was called with.
+    log.warn({ reason, attempt, delayMs: Math.round(delay) }, "upstream is down; it will be connected again");
     timer = setTimeout(connect, delay);
   }
 
