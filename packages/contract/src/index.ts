@@ -39,5 +39,6 @@ export * from "./secret/credential.ts";
 export * from "./secret/secret.ts";
 export * from "./fault/fault.ts";
 export * from "./stream/event-catalogue.ts";
+export * from "./stream/publisher.ts";
 export * from "./stream/streamed-event.ts";
 export * from "./stream/webhook.ts";

@@ -1,6 +1,15 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { entryMeanings, entryTypes, errorTable, eventTypePrefix, RemitError, sequenceOf, streamedEventSchema } from "@remit/contract";
-import type { ErrorCode, StreamedEvent } from "@remit/contract";
+import {
+  entryMeanings,
+  entryTypes,
+  errorTable,
+  eventTypePrefix,
+  publisherViewSchema,
+  RemitError,
+  sequenceOf,
+  streamedEventSchema,
+} from "@remit/contract";
+import type { ErrorCode, PublisherView, StreamedEvent } from "@remit/contract";
 import type { Command } from "commander";
 import { z } from "zod";
 import { query } from "../client/http-client.ts";
@@ -28,9 +37,41 @@ export function defineEvents(command: Command, run: Run): void {
     .action((options: TailOptions) => run((frame) => tailEvents(frame, options)));
   example(tail, "remit events tail", "remit events tail --follow --types approval-*,action-denied", "remit events tail --after -1 --json");
   command
+    .command("publishers")
+    .description("how far events have been published to brokers")
+    .action(() => run(listPublishers));
+  const republish = command
+    .command("republish")
+    .argument("<publisher>", "as in: remit events publishers")
+    .description("publish from another place on, after a broker has lost events; each goes out under the id that it had")
+    .requiredOption("--from <sequence>", "the sequence number of the next event, from 0 on")
+    .action((publisher: string, options: { from: string }) => run((frame) => movePublisher(frame, publisher, options.from)));
+  example(republish, "remit events republish nats:REMIT --from 0");
+  command
     .command("types")
     .description("every type of event, and what it says")
     .action(() => run((frame) => listTypes(frame)));
+}
+
+async function listPublishers(frame: Frame): Promise<void> {
+  const client = await frame.client();
+  const { items } = await client.send({ path: "/v1/publishers", response: z.object({ items: z.array(publisherViewSchema) }) });
+  const layout = [
+    { title: "PUBLISHER", value: ({ name }: PublisherView) => safeLine(name) },
+    { title: "NEXT", value: ({ place }: PublisherView) => String(place), align: "right" as const },
+    { title: "BEHIND", value: ({ behind }: PublisherView) => String(behind), align: "right" as const },
+    { title: "ACTIVE", value: ({ active }: PublisherView) => (active ? "yes" : "no") },
+  ];
+  frame.terminal.answer({ items, next: null }, () => table(items, layout, frame.terminal.columns));
+  if (items.length === 0) frame.terminal.say("Nothing is published to a broker: REMIT_NATS_URL names one.");
+}
+
+async function movePublisher(frame: Frame, publisher: string, from: string): Promise<void> {
+  if (!/^\d{1,15}$/.test(from)) throw new RemitError("invalid-request", `--from is a sequence number from 0 on, not "${from}"`);
+  const client = await frame.client();
+  const path = `/v1/publishers/${encodeURIComponent(publisher)}/move`;
+  const moved = await client.send({ method: "POST", path, body: { from: Number(from) }, response: publisherViewSchema });
+  frame.terminal.answer(moved, () => [`${safeLine(moved.name)} goes on with event ${moved.place}, and is ${moved.behind} behind.`]);
 }
 
 function listTypes(frame: Frame): Promise<void> {

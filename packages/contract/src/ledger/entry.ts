@@ -75,6 +75,7 @@ export const entryTypes = [
   "webhook-disabled",
   "webhook-replayed",
   "webhook-removed",
+  "publisher-moved",
   "subject-exported",
   "subject-erased",
   "erasure-refused",

@@ -73,6 +73,7 @@ export const entryMeanings: Readonly<Record<EntryType, string>> = {
   "webhook-disabled": "An address said that it takes no more events.",
   "webhook-replayed": "Somebody had events sent again.",
   "webhook-removed": "Events are no longer sent to an address.",
+  "publisher-moved": "Somebody said from which place on events are published to a broker, again or not at all.",
   "subject-exported": "What is held about somebody was shown, and to whom.",
   "subject-erased": "The key of everything about somebody was destroyed.",
   "erasure-refused": "An erasure was asked for that a legal hold forbids.",

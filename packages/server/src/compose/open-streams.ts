@@ -6,6 +6,7 @@ import { createEventLog } from "../stream/event-log.postgres.ts";
 import { gatedDatabase } from "../stream/gate.ts";
 import { readNatsSettings } from "../stream/nats-settings.ts";
 import { startPublisher } from "../stream/publisher.ts";
+import { registerPublisherRoutes } from "../stream/publishers.routes.ts";
 import { createRetrySchedule } from "../stream/retry-schedule.ts";
 import { startWebhookDeliverer } from "../stream/webhook-deliverer.ts";
 import { createWebhookSender } from "../stream/webhook-sender.ts";
@@ -72,6 +73,7 @@ export async function openStreams(app: App, parts: StreamParts): Promise<Streams
     now,
     newId,
   };
+  registerPublisherRoutes(app, { database, cursors: cursorStore, feed, ledger, now, newId });
   registerWebhookRoutes(app, { webhooks: createWebhooks({ ...webhookParts, onChanged: () => deliverer?.wake() }) });
 
   return {

@@ -18,6 +18,23 @@ export const cursorStore: CursorStore = {
     );
     return rows.length === 1;
   },
+  async list(on) {
+    const rows = await on.query<{ name: string; place: string; active: boolean }>(
+      "SELECT name, place, held_until > clock_timestamp() AS active FROM stream_cursor ORDER BY name",
+    );
+    return rows.map(({ place, ...row }) => ({ ...row, place: Number(place) }));
+  },
+  async put(transaction, name, place) {
+    const [row] = await transaction.query<{ before: string }>("SELECT place AS before FROM stream_cursor WHERE name = $1 FOR UPDATE", [
+      name,
+    ]);
+    if (row === undefined) return null;
+    await transaction.query("UPDATE stream_cursor SET place = $2, epoch = epoch + 1, held_until = '-infinity' WHERE name = $1", [
+      name,
+      place,
+    ]);
+    return Number(row.before);
+  },
   async release(on, name, epoch) {
     await on.query("UPDATE stream_cursor SET held_until = '-infinity' WHERE name = $1 AND epoch = $2", [name, epoch]);
   },

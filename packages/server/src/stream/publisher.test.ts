@@ -117,6 +117,27 @@ test("[AUD-14] of several servers one publishes, and another when that one is go
   await second.stop();
 });
 
+test("[RUN-17] whoever is put back publishes again from there, also while it is at it, and under the same ids", async () => {
+  await using stream = await openTestStream();
+  const { kept, sent, open } = broker();
+  const publisher = start(stream, open);
+  await fill(stream, [30]);
+  await vi.waitFor(() => expect(kept.size).toBe(30), patient);
+  const put = (name: string, place: number) => stream.database.transaction((transaction) => cursorStore.put(transaction, name, place));
+  expect(await put("nobody", 0)).toBeNull();
+  await vi.waitFor(
+    async () => expect(await cursorStore.list(stream.database)).toEqual([{ name: "broker", place: 30, active: true }]),
+    patient,
+  );
+  expect(await put("broker", 10)).toBe(30);
+  // What wakes the one that waits is that there is more.
+  await fill(stream, [1]);
+  await vi.waitFor(() => expect(kept.size).toBe(31), patient);
+  await vi.waitFor(() => expect(sent.length).toBeGreaterThanOrEqual(51), patient);
+  expect(new Set(sent.slice(30).map(sequenceOf))).toEqual(new Set(Array.from({ length: 21 }, (_, index) => index + 10)));
+  await publisher.stop();
+});
+
 test("[CTL-37] a broker that hangs holds nobody up", async () => {
   await using stream = await openTestStream();
   const hanging = Promise.withResolvers<void>();
