@@ -13,12 +13,14 @@ import {
   terminalEntries,
 } from "./action-path.testing.ts";
 
-/** A refusal is recorded in the words in which it was told. */
-async function expectRecordedAsTold(remit: TestActionPath, outcome: ActionOutcome): Promise<void> {
+/** A refusal is recorded in the words in which it was told, but for names that the call has made up. */
+async function expectRecordedAsTold(remit: TestActionPath, outcome: ActionOutcome, recorded?: RegExp): Promise<void> {
   if (outcome.type !== "denied") throw new Error(outcome.type);
   const { code, reason, policies } = outcome;
   const said = (await remit.entries(outcome.actionId)).map(({ data }) => data);
-  expect(said).toEqual([expect.objectContaining({ code, reason, policies })]);
+  expect(said).toEqual([
+    expect.objectContaining({ code, reason: recorded === undefined ? reason : expect.stringMatching(recorded), policies }),
+  ]);
 }
 
 /** The one row and the one terminal entry that an attempt has left. */
@@ -45,22 +47,30 @@ afterAll(() => remit[Symbol.asyncDispose]());
 /** What the last row has put in force: putting something in force takes a while. */
 let pinned: typeof open | undefined;
 
-type Bad = { name: string; tool?: string; args: unknown; pin?: typeof open; key?: string; code?: string; says?: RegExp };
+type Bad = { name: string; tool?: string; args: unknown; pin?: typeof open; key?: string; code?: string; says?: RegExp; recorded?: RegExp };
+const unnamed = /the arguments, in a member that the schema does not name: /;
 test.each<Bad>([
-  { name: "an undeclared member", args: { id: "1", admin: true }, says: /\/admin is not declared/ },
+  { name: "an undeclared member", args: { id: "1", admin: true }, says: /\/admin is not declared/, recorded: unnamed },
   {
     name: "an undeclared member further down",
     tool: "tickets.read",
     pin: address,
     args: { to: { city: "Bonn", admin: true } },
     says: /\/to\/admin is not declared/,
+    recorded: /: \/to, in a member that the schema does not name: is not declared by the tool \(it declares [^)]*\)\.$/,
   },
   {
     name: "a member called __proto__",
     args: JSON.parse('{"id":"1","__proto__":{"admin":true}}') as Json,
     says: /__proto__ is not declared/,
+    recorded: unnamed,
   },
-  { name: "a member called __extn", args: { id: "1", __extn: { fn: "ip", arg: "127.0.0.1" } }, says: /__extn is not declared/ },
+  {
+    name: "a member called __extn",
+    args: { id: "1", __extn: { fn: "ip", arg: "127.0.0.1" } },
+    says: /__extn is not declared/,
+    recorded: unnamed,
+  },
   { name: "Cedar's escape in place of text", args: { id: { __extn: { fn: "decimal", arg: "1.0" } } }, says: /\/id must be string/ },
   { name: "a number for text", args: { id: 7 }, says: /\/id must be string/ },
   { name: "nothing where something is required", args: {}, says: /required property 'id'/ },
@@ -70,10 +80,10 @@ test.each<Bad>([
   { name: "text", args: '{"id":"1"}', says: /must be an object/ },
   { name: "a lone surrogate", args: { id: "\ud800" }, says: /lone surrogate at \/id/ },
   { name: "a lone surrogate in a name", args: { "\ud800": 1 }, says: /lone surrogate/ },
-  { name: "nesting beyond the cap", pin: open, args: { a: nested(100) }, says: /nesting deeper than 64/ },
-  { name: "nesting that fits alone and not in what is digested", pin: open, args: { a: nested(63) }, says: /nesting/ },
-  { name: "negative zero", pin: open, args: { a: -0 }, says: /negative zero/ },
-  { name: "an integer that no reader agrees on", pin: open, args: { a: 2 ** 60 }, says: /2\^53/ },
+  { name: "nesting beyond the cap", pin: open, args: { a: nested(100) }, says: /nesting deeper than 64/, recorded: unnamed },
+  { name: "nesting that fits alone and not in what is digested", pin: open, args: { a: nested(63) }, says: /nesting/, recorded: unnamed },
+  { name: "negative zero", pin: open, args: { a: -0 }, says: /negative zero/, recorded: unnamed },
+  { name: "an integer that no reader agrees on", pin: open, args: { a: 2 ** 60 }, says: /2\^53/, recorded: unnamed },
   {
     name: "a fraction as an amount",
     tool: "refund.create",
@@ -90,7 +100,12 @@ test.each<Bad>([
     args: { currency: "EUR" },
     says: /\/amountCents must be a whole/,
   },
-  { name: "a member's name that is longer than an entry may be", args: { id: "1", ["x".repeat(100_000)]: 1 }, says: /…$/ },
+  {
+    name: "a member's name that is longer than an entry may be",
+    args: { id: "1", ["x".repeat(100_000)]: 1 },
+    says: /…$/,
+    recorded: unnamed,
+  },
   { name: "a tool that is not registered", tool: "wipe", args: {}, code: "unknown-tool" },
   { name: "a tool's name with U+0000", tool: "a\0b", args: {}, code: "unknown-tool" },
   { name: "a tool's name that is no text that can be written", tool: "a\ud800", args: {}, code: "unknown-tool" },
@@ -100,13 +115,13 @@ test.each<Bad>([
   { name: "an idempotency key without end", args: { id: "1" }, key: "k".repeat(10_000), code: "invalid-request" },
 ])(
   "[CTL-19][AUD-01][AUD-12] $name is a recorded denial that says what is wrong",
-  async ({ tool = "tickets.read", args, pin, key, code = "invalid-arguments", says = /./ }) => {
+  async ({ tool = "tickets.read", args, pin, key, code = "invalid-arguments", says = /./, recorded }) => {
     if (pin !== pinned) await remit.apply(pin === undefined ? {} : { tools: [{ name: tool, pin }] });
     pinned = pin;
     const outcome = await remit.act(tool, args, key === undefined ? {} : { idempotencyKey: key });
     expect(outcome).toMatchObject({ type: "denied", code, reason: expect.stringMatching(says) as string });
     expect(await left(remit, outcome.actionId)).toEqual({ state: "denied", code, terminal: ["action-denied"] });
-    await expectRecordedAsTold(remit, outcome);
+    await expectRecordedAsTold(remit, outcome, recorded);
     expect(remit.upstream.calls).toEqual([]);
   },
 );

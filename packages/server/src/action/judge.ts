@@ -125,7 +125,7 @@ export function createJudge(
         } catch (error) {
           if (!RemitError.is(error)) throw error;
           if (denial === null) told = plainText(error.message);
-          denial ??= deny({ code: error.code, reason: recordableReason(stand.tool.pin, error) });
+          denial ??= deny({ code: error.code, reason: recordableReason(stand.tool, error) });
         }
       }
 

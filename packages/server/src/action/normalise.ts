@@ -1,5 +1,5 @@
 import { type Json, type JsonObject, RemitError } from "@remit/contract";
-import { type ToolPin, canonicalJson, valueAt } from "@remit/core";
+import { type Standing, type ToolPin, canonicalJson, valueAt } from "@remit/core";
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormatsModule from "ajv-formats";
@@ -78,23 +78,28 @@ function undeclared(schema: Json | undefined, value: Json | undefined, at = ""):
 }
 
 /**
- * The reason for a refusal as it is recorded: of what the call said it has the names that the tool's schema declares, and no other.
+ * The reason for a refusal as it is recorded: of what the call said it has the names that the tool declares, and no other.
  * The ledger keeps it for good, and what an agent makes up may be about anybody.
  */
-export function recordableReason(pin: ToolPin, { message, issues }: RemitError): string {
-  if (issues.length === 0) return message;
+export function recordableReason({ pin, spec }: Standing["tool"], { message, issues }: RemitError): string {
   const names = declaredNames(pin.inputSchema);
-  const words = issues.map(({ pointer = "", message: what }) => {
+  for (const { pointer } of [...(spec.amount === undefined ? [] : [spec.amount]), ...(spec.subjects ?? [])])
+    for (const part of pointer.split("/").slice(1)) names.add(part);
+  const places = issues.map(({ pointer = "" }) => {
     const parts = pointer.split("/").slice(1);
-    const unknown = parts.findIndex((part) => !names.has(part) && !/^\d+$/.test(part));
-    const place =
-      unknown === -1
-        ? pointer
-        : parts
-            .slice(0, unknown)
-            .map((part) => `/${part}`)
-            .join("");
-    return `${place === "" ? "the arguments" : place}${unknown === -1 ? "" : ", in a member that the schema does not name:"} ${what}`;
+    const unknown = parts.findIndex((part) => !names.has(part) && !/^\d{1,9}$/.test(part));
+    return unknown === -1
+      ? null
+      : parts
+          .slice(0, unknown)
+          .map((part) => `/${part}`)
+          .join("");
+  });
+  if (places.every((place) => place === null)) return message;
+  const words = issues.map(({ pointer = "", message: what }, index) => {
+    const place = places[index] ?? null;
+    if (place !== null) return `${place === "" ? "the arguments" : place}, in a member that the schema does not name: ${what}`;
+    return `${pointer === "" ? "the arguments" : pointer} ${what}`;
   });
   return `The arguments do not fit the tool's schema: ${words.join("; ")}.`;
 }
