@@ -41,7 +41,7 @@ test("what cannot get better ends it at once", async () => {
 test("[RUN-17] how far a broker has been given events is told, and moved", async () => {
   expect((await remit("events", "publishers")).err).toContain("Nothing is published");
   expect(await remit("events", "republish", "nats:REMIT", "--from", "0")).toMatchObject({ exit: 1 });
-  await database.superuser.query("INSERT INTO stream_cursor (name, place) VALUES ('nats:REMIT', 1)");
+  await served.database.superuser.query("INSERT INTO stream_cursor (name, place) VALUES ('nats:REMIT', 1)");
   expect((await remit("events", "publishers")).out).toMatch(/nats:REMIT +1 +\d+ +no/);
   expect((await remit("events", "republish", "nats:REMIT", "--from", "0")).out).toContain("goes on with event 0");
   expect((await remit("events", "republish", "nats:REMIT", "--from", "999999")).err).toContain("there is no place 999999 yet");
