@@ -394,7 +394,7 @@ export async function startComposed(options: ServerOptions, replace: Replacement
     registerRegistryRoutes(app, { registry });
     registerPolicyRoutes(app, { registry, workbench: createPolicyWorkbench() });
     registerApprovalRoutes(app, { approvals });
-    registerApprovalPages(app, { approvals, registry, now });
+    registerApprovalPages(app, { approvals, registry, anchoring: async () => (await anchors.view()).words, now });
     registerHaltRoutes(app, { halts });
     registerRunRoutes(app, { runs });
     registerQueueRoutes(app, { queues });

@@ -44,6 +44,11 @@ export function pageHead(name: string): Html {
   return html`<nav class="top" aria-label="Remit"><a href="/">What waits for you</a><span>${name}</span></nav>`;
 }
 
+/** The foot of every page that says what is recorded, or takes what will be: how far the record can be relied on. */
+export function pageFoot(anchoring: string): Html {
+  return html`<footer class="soft">What is decided here is recorded in the ledger: ${anchoring}</footer>`;
+}
+
 /** Text of others on one line: what cannot be seen is written out, so that it cannot turn the sentence around. */
 function line(text: string): string {
   return showHidden(text.replaceAll(/\s+/g, " "));

@@ -8,11 +8,17 @@ import { acceptForms } from "../http/forms.ts";
 import { html, sendPage } from "../http/html.ts";
 import type { App } from "../http/http-app.ts";
 import type { RegistrySource } from "../registry/registry-source.ts";
-import { approvalPage, pageHead } from "./approval-page.ts";
+import { approvalPage, pageFoot, pageHead } from "./approval-page.ts";
 import type { ApprovalService } from "./approval.service.ts";
 import { waitingPage } from "./waiting-page.ts";
 
-type Deps = { approvals: ApprovalService; registry: RegistrySource; now: () => Date };
+type Deps = {
+  approvals: ApprovalService;
+  registry: RegistrySource;
+  /** Who outside has seen the ledger: `UNANCHORED`, `WITNESSED(2 organisations)`. */
+  anchoring: () => Promise<string>;
+  now: () => Date;
+};
 
 const params = z.object({ id: z.string().max(100) });
 const form = z.record(z.string(), z.string());
@@ -27,7 +33,8 @@ export function registerApprovalPages(app: App, deps: Deps): void {
       const states = ["granted", "consumed", "denied", "expired", "cancelled", "stale"] as const;
       const decided = await approvals.list(person, { states, before: null, limit: 10, withArguments: false });
       const open = pending.items.filter(({ state }) => state === "pending");
-      const content = html`${pageHead(nameOf(deps, person.party))} ${waitingPage(open, decided.items, deps.now().getTime())}`;
+      const content = html`${pageHead(nameOf(deps, person.party))} ${waitingPage(open, decided.items, deps.now().getTime())}
+      ${pageFoot(await deps.anchoring())}`;
       return sendPage(reply, "What waits for you", content);
     }),
   );
@@ -83,7 +90,8 @@ async function showApproval(request: FastifyRequest, reply: FastifyReply, deps: 
     nameOf: (party) => nameOf(deps, party),
     delegates,
     problem: problem?.message ?? null,
-  })}`;
+  })}
+  ${pageFoot(await deps.anchoring())}`;
   return sendPage(reply, `Approve ${view.tool}?`, content, problem === null ? 200 : errorTable[problem.code].http);
 }
 

@@ -17,6 +17,7 @@ async function openTestPages(): Promise<TestApprovals & { app: App }> {
   registerApprovalPages(app, {
     approvals: test.approvals,
     registry: { current: () => test.registry.current },
+    anchoring: async () => "WITNESSED(2 organisations)",
     now: () => new Date(test.clock.now),
   });
   return {
@@ -125,6 +126,8 @@ describe("the pages", () => {
     ]) {
       expect(page.body).toContain(words);
     }
+    const front = await test.app.inject({ url: "/", headers: cookie("ben") });
+    for (const { body } of [page, front]) expect(body).toContain("recorded in the ledger: WITNESSED(2 organisations)");
   });
 
   test("take a decision from a form of theirs, and from no other", async () => {
