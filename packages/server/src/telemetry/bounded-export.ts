@@ -1,4 +1,6 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { setTimeout as delay } from "node:timers/promises";
+import { diag, DiagLogLevel } from "@opentelemetry/api";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
 import { BatchSpanProcessor, type SpanExporter, type SpanProcessor } from "@opentelemetry/sdk-trace";
 import type { Logger } from "../log/logger.ts";
@@ -11,6 +13,28 @@ const sendEveryMs = 1_000;
 const giveUpMs = 12_000;
 const reportEveryMs = 60_000;
 const stopMs = 2_000;
+
+/** What the endpoint has refused of an export that it took. The exporter calls that a success, and tells of it by the log for diagnosis alone. */
+const answers = new AsyncLocalStorage<{ rejected: number }>();
+const nothing = (): void => undefined;
+diag.setLogger(
+  {
+    error: nothing,
+    info: nothing,
+    debug: nothing,
+    verbose: nothing,
+    warn(message, said) {
+      const answer = answers.getStore();
+      if (answer !== undefined && message.startsWith("Received Partial Success")) answer.rejected += rejectedIn(said);
+    },
+  },
+  { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true },
+);
+
+function rejectedIn(said: unknown): number {
+  const [, count] = /"rejectedSpans":"?(\d{1,15})/.exec(String(said)) ?? [];
+  return Number(count ?? 0);
+}
 
 export type BoundedExport = {
   processor: SpanProcessor;
@@ -31,14 +55,18 @@ export function createBoundedExport({ url, logger }: { url: string; logger: Logg
     export(spans, done) {
       waiting -= spans.length;
       sending += spans.length;
-      otlp.export(spans, (result) => {
-        // Counted as dropped when it stopped, whatever has become of it since.
-        if (isStopped) return done(result);
-        sending -= spans.length;
-        if (result.error === undefined) sent += spans.length;
-        else dropped += spans.length;
-        done(result);
-      });
+      const answer = { rejected: 0 };
+      answers.run(answer, () =>
+        otlp.export(spans, (result) => {
+          // Counted as dropped when it stopped, whatever has become of it since.
+          if (isStopped) return done(result);
+          sending -= spans.length;
+          const lost = result.error === undefined ? Math.min(answer.rejected, spans.length) : spans.length;
+          dropped += lost;
+          sent += spans.length - lost;
+          done(result);
+        }),
+      );
     },
     shutdown: () => otlp.shutdown(),
   };

@@ -40,6 +40,7 @@ transport:
     tool("huge", "read"),
     tool("structured", "write"),
     tool("pid", "write"),
+    tool("grow", "write"),
   ].join("---\n"),
   "agents/support-agent.yaml": `kind: agent
 name: support-agent
@@ -48,14 +49,20 @@ accountable: ada
 tier: 2
 policies: [support]
 environments: [staging]
-tools: [fixture__echo, fixture__fail, fixture__slow, fixture__meta, fixture__structured, fixture__pid]
+tools: [fixture__echo, fixture__fail, fixture__slow, fixture__meta, fixture__structured, fixture__pid, fixture__grow]
 promptFile: agents/support-agent.md
 constraints: {}
 `,
   "policies/support/gates.cedar": `@id("write.ask") @approval("support-lead")
 forbid (principal, action in Remit::Action::"write", resource)
 unless { context.approvals.contains(Remit::Team::"support-lead") };
+
+@id("grow.ask") @approval("busy")
+forbid (principal, action == Remit::Action::"fixture__grow", resource)
+unless { context.approvals.contains(Remit::Team::"busy") };
 `,
+  // Who never answers in time.
+  "teams/busy.yaml": "kind: team\nname: busy\nmembers: [ben, cleo]\napproval: { expiresAfter: PT1S }\n",
 });
 
 type CallOptions = { meta?: object; headers?: Record<string, string>; signal?: AbortSignal };

@@ -137,6 +137,25 @@ test("[OBS-02] an endpoint that is down, silent, slow in words or broken loses s
   expect(rejections).toEqual([]);
 }, 30_000);
 
+test.each([
+  ["some", { partialSuccess: { rejectedSpans: "3", errorMessage: "canary-9 is too long" } }, 3],
+  ["some, as a number", { partialSuccess: { rejectedSpans: 2 } }, 2],
+  ["none, and warns", { partialSuccess: { rejectedSpans: "0", errorMessage: "soon" } }, 0],
+  ["none", {}, 0],
+])("[OBS-16] of an export that was taken, what the endpoint refuses is lost and told: %s", async (_name, answer, expected) => {
+  await using partly = await openEndpoint((request, response) => {
+    const done = () => response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(answer));
+    request.resume().on("end", done);
+  });
+  const lines: string[] = [];
+  const tracing = await createTracing({ environment: { OTEL_EXPORTER_OTLP_ENDPOINT: partly.url }, logger: loggerTo(lines) });
+  for (let index = 0; index < 5; index += 1) tracing.start("work", { service: null, parent: null }).end();
+  await tracing.stop();
+  const [, lost = "0"] = /"lost":(\d+)/.exec(lines.join("")) ?? [];
+  expect(Number(lost)).toBe(expected);
+  expect(lines.join("")).not.toContain("canary-9");
+});
+
 /** Runs in a process of its own, and tells which of OpenTelemetry's modules it has loaded and how much memory it has come to use. */
 function inChild(environment: Record<string, string>, spans: number): { loaded: number; grownMb: number; traceparent: string } {
   const script = `

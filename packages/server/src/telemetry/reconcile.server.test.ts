@@ -37,6 +37,15 @@ async function actInEveryWay(world: ObservedServer, scale: number): Promise<void
     if (index % 4 === 2) await world.ask(`/v1/approvals/${id}/cancel`, { reason: "not needed" }, ada);
   }
 
+  // One that nobody answers in time, and one that a lost server leaves behind, as if it had begun.
+  await times(1, () => world.call("grow", {}, { meta: { "remit/idempotency-key": crypto.randomUUID() } }));
+  const ended = async (end: string): Promise<number> => toldByMetrics(await world.metrics()).get(end) ?? 0;
+  await expect.poll(() => ended("expired"), patience).toBe(scale);
+  const left = `UPDATE action SET state = 'executing', instance = gen_random_uuid()
+    WHERE id = (SELECT action_id FROM approval WHERE state = 'pending' ORDER BY id LIMIT 1) RETURNING id`;
+  expect(await world.database.superuser.query(left)).toHaveLength(1);
+  await expect.poll(() => ended("unknown"), patience).toBe(1);
+
   // One that its caller gives up, and some that a halt finds in the middle.
   const executing = async (): Promise<number> => (await world.metrics()).get("remit_actions_executing") ?? 0;
   const givenUp = new AbortController();
@@ -117,12 +126,12 @@ test("[AUD-14][OBS-01][OBS-03][OBS-16] ledger, spans and metrics tell the same o
     succeeded: 72 + 6 + 2 + 6,
     failed: 12,
     denied: 30,
-    waiting: 24,
+    waiting: 24 + 6,
     rejected: 6,
     cancelled: 7,
     halted: 12,
-    expired: 0,
-    unknown: 0,
+    expired: 6,
+    unknown: 1,
   };
   for (const { end, ledger } of found.kinds) expect(ledger).toBeGreaterThanOrEqual(least[end as keyof typeof least]);
 
