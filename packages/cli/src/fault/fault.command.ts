@@ -22,6 +22,7 @@ type AddOptions = {
 
 export function defineFault(command: Command, run: Run): void {
   command.description("break upstreams on purpose, for a while, to see what agents make of it");
+  example(command, "remit fault list", "remit fault confirm flt_0190…", "remit fault rm flt_0190…");
   const add = command
     .command("add")
     .description("inject a fault; in production it does nothing before a second person confirms it")

@@ -53,15 +53,28 @@ test("with --json a failure is one JSON document on stderr, and stdout stays emp
   expect(JSON.parse((await remit(["rnus", "--json"])).err)).toMatchObject({ error: { code: "invalid-request", exit: 2 } });
 });
 
-test("every command and subcommand explains itself, the latter with an example", async () => {
-  for (const { name } of commands) {
-    const { exit, out } = await remit([name, "--help"]);
-    expect(exit, name).toBe(0);
-    expect(out).toContain(`Usage: remit ${name}`);
-  }
-  for (const words of [["approvals", "approve"], ["runs", "watch"], ["tools", "accept"], ["queue", "add"], ["halt"]]) {
-    expect((await remit([...words, "--help"])).out, words.join(" ")).toMatch(/Examples?:\n {2}\$ remit /);
-  }
+/** The names under "Commands:" of a command's help. */
+function subcommands(help: string): string[] {
+  const [, listed = ""] = help.split(/^Commands:\n/m);
+  return [...listed.matchAll(/^ {2}([a-z][a-z-]*)\b/gm)].map(([, name = ""]) => name).filter((name) => name !== "help");
+}
+
+test("every command explains itself, and has an example or belongs to one that has", async () => {
+  const unexplained: string[] = [];
+  let leaves = 0;
+  const look = async (words: string[], isShownAbove: boolean): Promise<void> => {
+    const { exit, out } = await remit([...words, "--help"]);
+    expect([words, exit, out]).toEqual([words, 0, expect.stringContaining(`Usage: remit ${words.join(" ")}`)]);
+    const below = subcommands(out);
+    const isShown = isShownAbove || /Examples?:\n {2}\$ \w/.test(out);
+    for (const name of below) await look([...words, name], isShown);
+    if (below.length > 0) return;
+    leaves += 1;
+    if (!isShown) unexplained.push(words.join(" "));
+  };
+  for (const { name } of commands) await look([name], false);
+  expect(leaves).toBeGreaterThan(80);
+  expect(unexplained).toEqual([]);
 });
 
 test("[RUN-01] the commands on the PATH find the project's Node, whatever Node the PATH has, and need not load a server", async () => {

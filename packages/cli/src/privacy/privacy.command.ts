@@ -45,6 +45,7 @@ export function definePrivacy(command: Command, run: Run): void {
   example(erase, "remit privacy erase customer:C-1042 --reason DSR-17", "remit privacy erase customer:C-1042 --reason DSR-17 --confirm");
 
   const hold = command.command("hold").description("keep what must not be erased: legal holds");
+  example(hold, "remit privacy hold list");
   defineHold(hold, run);
 
   const requests = withPages(command.command("requests").description("what was asked and done, from the ledger, newest first")).action(

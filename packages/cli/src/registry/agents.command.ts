@@ -18,6 +18,7 @@ export function defineAgents(command: Command, run: Run): void {
     (options: PageOptions) => run((frame) => listAgents(frame, options)),
   );
   example(list, "remit agents list");
+  example(command, "remit agents list", "remit agents show support-triage");
   command
     .command("show <agent>")
     .description("one agent: limits, tools, version")

@@ -25,6 +25,7 @@ type TailOptions = { follow?: true; types?: string; run?: string; agent?: string
 
 export function defineEvents(command: Command, run: Run): void {
   command.description("what happens, as it happens: the ledger's entries as CloudEvents");
+  example(command, "remit events tail --follow", "remit events types");
   const tail = command
     .command("tail")
     .description("the newest events, and with --follow those to come; with --json one event to a line")

@@ -25,6 +25,7 @@ type ReplayOptions = { from?: string; event?: string };
 
 export function defineWebhook(command: Command, run: Run): void {
   command.description("send events to other systems, by Standard Webhooks");
+  example(command, "remit webhook list", "remit webhook test whk_0190…", "remit webhook replay whk_0190… --from 1042");
   const add = command
     .command("add <url>")
     .description("send events to an https address; prints the secret that signs them, this once")

@@ -42,6 +42,7 @@ describe("grantScopes", () => {
   });
 
   test("everything that is listed as grantable is granted", () => {
+    expect(grantableScopes(agent)).toEqual(expect.arrayContaining(["mcp", "env:dev", "env:staging"]));
     for (const scope of grantableScopes(agent)) expect(grantScopes(agent, [scope]).type).toBe("granted");
   });
 });

@@ -1,8 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { AgentClaims, Id, Person } from "@remit/contract";
-import { agentClaimsSchema, gatewayScope, RemitError } from "@remit/contract";
-import { admit, grantableScopes, grantScopes, spiffeId } from "@remit/core";
-import type { ConsentChoice, RegisteredAgent, Registry } from "@remit/core";
+import type { Person } from "@remit/contract";
+import { grantableScopes, grantScopes } from "@remit/core";
+import type { ConsentChoice } from "@remit/core";
 import { errors, interactionPolicy, Provider } from "oidc-provider";
 import type { KoaContextWithOIDC } from "oidc-provider";
 import type { SigningKey } from "../keys/key-store.ts";
@@ -10,7 +9,6 @@ import type { Ledger } from "../ledger/ledger.ts";
 import type { Logger } from "../log/logger.ts";
 import type { Outbound } from "../outbound/outbound.ts";
 import type { RegistrySource } from "../registry/registry-source.ts";
-import { newId } from "../id/new-id.ts";
 import type { AgentSecrets } from "./agent-secrets.service.ts";
 import { tokenLifetimeSeconds } from "./agent-token.ts";
 import { tokenIssued } from "./callers.service.ts";
@@ -24,6 +22,8 @@ import type { OAuthRecords } from "./oauth-records.ts";
 import type { RefusalRecorder } from "./refusal-recorder.ts";
 import type { Resource } from "./resource.ts";
 import type { RevocationList } from "./revocations.ts";
+import { agentInForce, agentTerms, claimsOf, consentTerms, registryOf, withStatus } from "./token-terms.ts";
+import type { Progress } from "./token-terms.ts";
 
 export type AuthorizationServerOptions = {
   registry: RegistrySource;
@@ -42,9 +42,6 @@ export type AuthorizationServerOptions = {
   logger: Logger;
   now: () => Date;
 };
-
-/** What one request to the token endpoint has established so far. */
-type Progress = { secret?: Id<"secret">; environment?: string; policy?: string; furtherPolicies?: string[]; scope?: string };
 
 /** What a client asks a person for, while the person's browser is on the page about it. */
 export type ConsentRequest = { client: ConsentingClient; scopes: string[] };
@@ -299,70 +296,6 @@ function errorPage(out: { error: string; error_description?: string | undefined 
     <p>Nothing was given to it. Go back to the client and start again.</p>`;
 }
 
-function registryOf(options: AuthorizationServerOptions): Registry {
-  try {
-    return options.registry.current();
-  } catch (error) {
-    throw withStatus(new errors.TemporarilyUnavailable(RemitError.is(error) ? error.message : undefined), 503);
-  }
-}
-
-function agentInForce(registry: Registry, name: string): RegisteredAgent {
-  const agent = registry.agents.get(name);
-  if (agent === undefined) throw new errors.UnauthorizedClient("the agent is not registered");
-  return agent;
-}
-
-/** Whose token it is to be, where and under what, and by what it was got. */
-type Terms = { agent: string; scope: string | undefined } & Pick<Partial<AgentClaims>, "environment" | "policy" | "furtherPolicies"> &
-  Pick<AgentClaims, "secret" | "consent">;
-
-function agentTerms(token: { clientId?: string | undefined }, progress: Progress): Terms {
-  const { environment = "", policy = "", furtherPolicies = [], scope, secret = null } = progress;
-  return { agent: token.clientId ?? "", environment, policy, furtherPolicies, scope, secret, consent: null };
-}
-
-/** A person's client gets a token of the agent that the person chose, as long as the person answers for that agent. */
-async function consentTerms(token: { accountId: string }, options: AuthorizationServerOptions): Promise<Terms> {
-  const consent = await options.consents.live(token.accountId);
-  if (consent === null) throw new errors.InvalidGrant("the consent has been withdrawn or has expired");
-  const { agent, environment, policies } = consent;
-  const [policy, ...furtherPolicies] = policies;
-  if (agentInForce(registryOf(options), agent).spec.accountable !== consent.party) {
-    throw new errors.InvalidGrant(`${consent.party} does not answer for ${agent} any more`);
-  }
-  const scope = [gatewayScope, `env:${environment}`, ...policies.map((name) => `policy:${name}`)].join(" ");
-  return { agent, environment, ...(policy === undefined ? {} : { policy }), furtherPolicies, scope, secret: null, consent: consent.id };
-}
-
-function claimsOf(issued: Record<string, unknown>, terms: Terms, options: AuthorizationServerOptions): AgentClaims {
-  const registry = registryOf(options);
-  const agent = agentInForce(registry, terms.agent);
-  const claims = agentClaimsSchema.parse({
-    iss: issued["iss"],
-    aud: issued["aud"],
-    iat: issued["iat"],
-    exp: issued["exp"],
-    client_id: issued["client_id"],
-    sub: spiffeId(registry, agent.spec.name, agent.version),
-    jti: newId("token", options.now().getTime()),
-    scope: terms.scope,
-    agent: agent.spec.name,
-    version: agent.version,
-    accountable: agent.spec.accountable,
-    environment: terms.environment,
-    policy: terms.policy,
-    ...(terms.furtherPolicies === undefined || terms.furtherPolicies.length === 0 ? {} : { furtherPolicies: terms.furtherPolicies }),
-    secret: terms.secret,
-    consent: terms.consent,
-    run: null,
-  });
-  // The same question that every use of the token will be asked: none is issued that would be refused.
-  const admission = admit(registry, options.revocations.current(), claims);
-  if (admission.type === "refused") throw new errors.UnauthorizedClient(admission.reason);
-  return claims;
-}
-
 function noteRefusal(
   ctx: KoaContextWithOIDC,
   error: errors.OIDCProviderError,
@@ -384,11 +317,4 @@ function noteRefusal(
 function tooManyFailures(ctx: KoaContextWithOIDC): errors.OIDCProviderError {
   ctx.set("Retry-After", "60");
   return withStatus(new errors.CustomOIDCProviderError("slow_down", "too many wrong secrets from here; wait a minute"), 429);
-}
-
-function withStatus<Thrown extends errors.OIDCProviderError>(error: Thrown, status: number): Thrown {
-  error.status = status;
-  error.statusCode = status;
-  error.expose = true;
-  return error;
 }
