@@ -117,6 +117,13 @@ test("[AUD-09] what is out of the ordinary is reported with the entry that prove
     testEntry("upstream-started", { actor: "service:gateway", data: { upstream: "crm", containment: { by: "namespaces" } } }),
     testEntry("token-issued", { at: "2026-11-21T10:00:00.000Z", data: { expiresAt: "2026-11-21T11:00:00.000Z" } }),
     testEntry("token-issued", { at: "2026-11-21T10:00:00.000Z", data: { expiresAt: "2026-11-21T10:05:00.000Z" } }),
+    testEntry("approval-delegated", { actor: "party:ben", data: { from: "ben", to: "cleo" } }),
+    testEntry("tool-accepted", { actor: "party:ada", data: { tool: "helpdesk__refund" } }),
+    testEntry("halt-engaged", { actor: "party:ada", data: { mode: "halt", reason: "a drill" } }),
+    testEntry("fault-added", { actor: "party:ada", data: { kind: "latency", environment: "staging" } }),
+    testEntry("server-lost", { actor: "service:remit", data: { instance: "srv_1" } }),
+    testEntry("registry-applied", { actor: "service:machine", data: { revision: 1 } }),
+    testEntry("secret-issued", { actor: "party:ada", data: { agent: "triage" } }),
     // Of no known shape: not an exception, and no reason to fail.
     testEntry("upstream-started", { actor: "service:gateway", data: { containment: 4 } }),
     testEntry("action-intended", { data: { shadow: "stricter" } }),
@@ -127,10 +134,15 @@ test("[AUD-09] what is out of the ordinary is reported with the entry that prove
   expect(body.counts).toEqual({
     "shadow-differs": 1,
     "unknown-outcome": 1,
-    "break-glass": 1,
+    "break-glass": 2,
     "approved-by-owner": 1,
     waiver: 1,
     "long-lived-token": 1,
+    "delegated-approval": 1,
+    "changed-tool-accepted": 1,
+    halt: 1,
+    "injected-fault": 1,
+    "server-lost": 1,
   });
   expect(body.population).toMatchObject({ first: 0, last: entries.length - 1, count: entries.length });
   for (const { entryId } of body.items) expect(entries.map(({ id }) => id)).toContain(entryId);
