@@ -92,11 +92,12 @@ export function createExports(deps: ExportDeps): Exports {
     const signers = await (deps.signers ?? stored)();
     return signers
       .filter(({ key }) => key.type === "ed25519")
-      .map(({ key, sign }) => ({
-        name: key.name,
-        keyId: key.keyId,
+      .map((signer) => ({
+        name: signer.key.name,
+        keyId: signer.key.keyId,
         async sign(text) {
-          const signature = await sign(Buffer.from(text));
+          const { key } = signer;
+          const signature = await signer.sign(Buffer.from(text));
           if (noteCrypto.verify("Ed25519", key.publicKey, Buffer.from(text), signature)) return signature;
           throw new RemitError("ledger-unavailable", `What signs as ${key.name} did not sign with the private half of its key`);
         },
