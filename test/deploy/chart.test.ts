@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { HorizontalPodAutoscaler } from "kubernetes-models/autoscaling/v2";
 import { Deployment } from "kubernetes-models/apps/v1";
-import { NetworkPolicy } from "kubernetes-models/networking.k8s.io/v1";
+import { Ingress, NetworkPolicy } from "kubernetes-models/networking.k8s.io/v1";
 import { PodDisruptionBudget } from "kubernetes-models/policy/v1";
 import { ConfigMap, Service, ServiceAccount } from "kubernetes-models/v1";
 import { afterAll, describe, expect, test } from "vitest";
@@ -25,6 +25,12 @@ const everything = {
   autoscaling: { enabled: true, minReplicas: 3, maxReplicas: 9, targetCPUUtilizationPercentage: 60 },
   metrics: { enabled: true, port: 9999, serviceMonitor: { enabled: true, labels: { release: "prometheus" } } },
   networkPolicy: { enabled: true, from: [peer], metricsFrom: [peer], egress: [{ to: [{ ipBlock: { cidr: "10.0.0.0/8" } }] }] },
+  ingress: {
+    enabled: true,
+    className: "nginx",
+    tlsSecret: "remit-tls",
+    annotations: { "nginx.ingress.kubernetes.io/proxy-buffering": "off" },
+  },
   nats: { url: "nats://nats:4222", createStream: true, tokenSecret: "nats-token" },
   outboundAllow: ["10.20.0.0/16", "fd00::/8"],
   extraEnv: [{ name: "OTEL_EXPORTER_OTLP_ENDPOINT", value: "http://collector:4318" }],
@@ -53,6 +59,7 @@ const cases = [
       "ConfigMap",
       "Deployment",
       "HorizontalPodAutoscaler",
+      "Ingress",
       "NetworkPolicy",
       "PodDisruptionBudget",
       "Service",
@@ -71,6 +78,7 @@ const models = {
   ServiceAccount: { model: ServiceAccount, from: "v1" },
   Deployment: { model: Deployment, from: "apps/v1" },
   HorizontalPodAutoscaler: { model: HorizontalPodAutoscaler, from: "autoscaling/v2" },
+  Ingress: { model: Ingress, from: "networking.k8s.io/v1" },
   NetworkPolicy: { model: NetworkPolicy, from: "networking.k8s.io/v1" },
   PodDisruptionBudget: { model: PodDisruptionBudget, from: "policy/v1" },
 } as const;
@@ -228,6 +236,26 @@ describe.skipIf(found === null)("the chart", () => {
       expect(named.length).toBeGreaterThan(0);
       for (const name of named) expect(ports).toContain(name);
     }
+  });
+
+  test("an ingress is for the host of the public address, and leads to the service by the name of its port", () => {
+    const values = { ...everything, publicUrl: "https://remit.example:8443" };
+    const { manifests } = helm.template(values);
+    const service = new Service(manifests.find(({ kind, metadata }) => kind === "Service" && metadata.name === "eu-remit"));
+    const { spec, metadata } = new Ingress(manifests.find(({ kind }) => kind === "Ingress"));
+    expect(metadata?.annotations).toEqual({ "nginx.ingress.kubernetes.io/proxy-buffering": "off" });
+    expect(spec).toEqual({
+      ingressClassName: "nginx",
+      tls: [{ hosts: ["remit.example"], secretName: "remit-tls" }],
+      rules: [
+        {
+          host: "remit.example",
+          http: { paths: [{ path: "/", pathType: "Prefix", backend: { service: { name: "eu-remit", port: { name: "http" } } } }] },
+        },
+      ],
+    });
+    expect(service.spec?.ports?.map(({ name }) => name)).toContain("http");
+    expect(helm.template({ ...values, ingress: { enabled: true, host: "other.example" } }).code).not.toBe(0);
   });
 
   test("another configuration is another pod, so that it takes effect", () => {
