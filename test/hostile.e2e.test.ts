@@ -154,6 +154,15 @@ const cases: Case[] = [
     },
     honest: honestTool,
   },
+  {
+    name: "a schema whose pattern takes for ever",
+    hostile: async (it) => {
+      const ended = await it.call("evil__picky", { code: `${"a".repeat(40)}!` });
+      expect(ended).toMatchObject({ outcome: "invalid-arguments", text: expect.stringContaining("takes too long") as string });
+      return `${ended.outcome}: ${ended.text.slice(0, 120)}`;
+    },
+    honest: honestCall("evil__picky", { code: "aaa" }),
+  },
   // What upstreams do.
   { name: "an answer to no request", hostile: endsAs("evil__wrong_id", "upstream-timeout"), honest: honestCall("evil__wrong_id") },
   { name: "an answer to the next request", hostile: endsAs("evil__other_id", "upstream-timeout"), honest: honestCall("evil__other_id") },

@@ -3,6 +3,8 @@ import { type Standing, type ToolPin, canonicalJson, valueAt } from "@remit/core
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormatsModule from "ajv-formats";
+import { boundedCheck } from "./bounded-check.ts";
+import type { BoundedCheck } from "./bounded-check.ts";
 
 // The package is CommonJS: under Node its function is the `default` member of what is imported.
 const addFormats = addFormatsModule.default;
@@ -20,17 +22,30 @@ export type Normaliser = {
 /** Schemas are compiled once per pinned version. */
 const maxCompiled = 2_000;
 
-export function createNormaliser(): Normaliser {
-  const compiled = new Map<string, ValidateFunction>();
+type Validator = { validate: ValidateFunction; check: BoundedCheck };
+type Problem = Pick<ErrorObject, "instancePath" | "message" | "params">;
 
-  function validator(key: string, schema: JsonObject): ValidateFunction {
-    let validate = compiled.get(key);
-    if (validate === undefined) {
-      validate = compile(schema);
+function problems({ validate, check }: Validator, value: JsonObject, size: number): Problem[] {
+  try {
+    return check(value, size) ? [] : (validate.errors ?? []);
+  } catch (error) {
+    if (!RemitError.is(error)) throw error;
+    return [{ instancePath: "", message: `cannot be checked: ${error.message}`, params: {} }];
+  }
+}
+
+export function createNormaliser(): Normaliser {
+  const compiled = new Map<string, Validator>();
+
+  function validator(key: string, schema: JsonObject): Validator {
+    let known = compiled.get(key);
+    if (known === undefined) {
+      const validate = compile(schema);
+      known = { validate, check: boundedCheck(validate, schema) };
       if (compiled.size >= maxCompiled) compiled.clear();
-      compiled.set(key, validate);
+      compiled.set(key, known);
     }
-    return validate;
+    return known;
   }
 
   return {
@@ -41,8 +56,7 @@ export function createNormaliser(): Normaliser {
       // Canonical first: it bounds the depth, and what has no canonical form is not looked at any further.
       const canonical = canonicalJson(given as JsonObject);
       const value = JSON.parse(canonical) as JsonObject;
-      const validate = validator(`in/${pin.digest}`, pin.inputSchema);
-      const issues = validate(value) ? [] : (validate.errors ?? []).map(toIssue);
+      const issues = problems(validator(`in/${pin.digest}`, pin.inputSchema), value, canonical.length).map(toIssue);
       issues.push(...undeclared(pin.inputSchema, value));
       if (issues.length > 0) {
         const words = issues.map(({ pointer, message }) => `${pointer === "" ? "the arguments" : pointer} ${message}`).join("; ");
@@ -52,9 +66,8 @@ export function createNormaliser(): Normaliser {
     },
     resultProblem(pin, structured) {
       if (pin.outputSchema === null) return null;
-      const validate = validator(`out/${pin.digest}`, pin.outputSchema);
-      if (validate(structured)) return null;
-      return (validate.errors ?? []).map((error) => `${error.instancePath} ${error.message ?? "is wrong"}`).join("; ");
+      const found = problems(validator(`out/${pin.digest}`, pin.outputSchema), structured, Number.MAX_SAFE_INTEGER);
+      return found.length === 0 ? null : found.map((error) => `${error.instancePath} ${error.message ?? "is wrong"}`).join("; ");
     },
   };
 }
@@ -136,7 +149,7 @@ function compile(schema: JsonObject): ValidateFunction {
   }
 }
 
-function toIssue(error: ErrorObject): { message: string; pointer: string } {
+function toIssue(error: Problem): { message: string; pointer: string } {
   const extra = error.params["additionalProperty"] ?? error.params["unevaluatedProperty"];
   if (typeof extra === "string") return { message: "is not declared by the tool", pointer: `${error.instancePath}/${escape(extra)}` };
   return { message: error.message ?? "is wrong", pointer: error.instancePath };
