@@ -1,4 +1,5 @@
 import { RemitError } from "@remit/contract";
+import { secretFault } from "@remit/core";
 
 /** An MCP server as a client's configuration has it. */
 export type ConfiguredServer = {
@@ -26,6 +27,11 @@ export function readServer(name: string, project: string | null, entry: unknown)
   if (typeof entry !== "object" || entry === null || Array.isArray(entry)) return unknown("it is no object");
   const { command, args = [], env = {}, cwd = null, url, serverUrl, headers, http_headers: httpHeaders } = entry as Record<string, unknown>;
   const { bearer_token_env_var: tokenVariable, env_http_headers: headerVariables } = entry as Record<string, unknown>;
+  const { disabled, enabled, envFile, env_vars: passed, headersHelper } = entry as Record<string, unknown>;
+  if (disabled === true || enabled === false) return unknown("it is switched off");
+  // What is left out would be missed without a word.
+  if (envFile !== undefined || passed !== undefined || headersHelper !== undefined)
+    return unknown("part of what it is given stands somewhere else: a file, a program, or the client's own environment");
   const address = url ?? serverUrl;
   if (typeof address === "string") {
     if (tokenVariable !== undefined || headerVariables !== undefined)
@@ -34,15 +40,32 @@ export function readServer(name: string, project: string | null, entry: unknown)
     if (!isTexts(given)) return unknown("its headers are no text");
     if ([address, ...Object.values(given)].some(hasPlaceholder)) return unknown("it has placeholders that only the client fills in");
     if (!URL.canParse(address) || !/^https?:$/.test(new URL(address).protocol)) return unknown("its address is not http or https");
+    if (new URL(address).password !== "") return unknown("its address holds a password");
     return { name, project, transport: { type: "http", url: address, headers: given } };
   }
   if (typeof command !== "string" || command === "") return unknown("it has neither a command nor an address");
   if (!Array.isArray(args) || !args.every((one) => typeof one === "string")) return unknown("its arguments are no list of text");
   if (!isTexts(env)) return unknown("its environment is no text");
+  if (Object.keys(env).some((name) => !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))) return unknown("its environment has a name that is none");
   if (cwd !== null && typeof cwd !== "string") return unknown("its folder is no text");
   if ([command, ...args, ...Object.values(env), cwd ?? ""].some(hasPlaceholder))
     return unknown("it has placeholders that only the client fills in");
+  const secret = secretAmong(args);
+  if (secret !== null)
+    return unknown(`its command line holds a secret (${secret}), where every program sees it; give it in its environment`);
   return { name, project, transport: { type: "stdio", command, args, env, cwd } };
+}
+
+/** Which argument may be a secret, in words that do not repeat it. No file of a registry may hold one. */
+function secretAmong(args: readonly string[]): string | null {
+  for (const [index, arg] of args.entries()) {
+    const [, flag, value] = /^(-{1,2}[A-Za-z][\w-]*)=(.*)$/s.exec(arg) ?? [];
+    const before = args[index - 1] ?? "";
+    const name = flag ?? (/^--?[A-Za-z][\w-]*$/.test(before) && !arg.startsWith("-") ? before : "");
+    const fault = secretFault(name, value ?? arg);
+    if (fault !== null) return name === "" ? fault : `${name} ${fault}`;
+  }
+  return null;
 }
 
 /** `${input:token}`, `${env:HOME}`, `${workspaceFolder}`, `${TOKEN}`. */

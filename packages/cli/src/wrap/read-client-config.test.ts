@@ -109,6 +109,25 @@ test("what only the client can fill in is said to be so, and left", () => {
   ]);
 });
 
+test.each<[string, object, RegExp]>([
+  ["is switched off", { command: "x", disabled: true }, /switched off/],
+  ["is switched off in Codex", { command: "x", enabled: false }, /switched off/],
+  ["has a file of settings", { command: "x", envFile: ".env" }, /somewhere else/],
+  ["has variables of the client's", { command: "x", env_vars: ["GITHUB_TOKEN"] }, /somewhere else/],
+  ["has a variable that is none", { command: "x", env: { "API KEY": "a" } }, /name that is none/],
+  [
+    "has a secret on its command line",
+    { command: "x", args: ["--api-key", "canary-value-17"] },
+    /command line holds a secret \(--api-key has the name/,
+  ],
+  ["has one in a word", { command: "x", args: ["--header=Authorization: Bearer canary-value-17"] }, /command line holds a secret/],
+  ["has a password in its address", { url: "https://kim:canary-value-17@docs.example/mcp" }, /holds a password/],
+])("[CTL-34] a server that %s is left, and why is said without what is secret", (_name, server, why) => {
+  const [read] = readClientConfig("mcp.json", JSON.stringify({ mcpServers: { one: server } })).servers;
+  expect(read?.transport).toEqual({ type: "unknown", why: expect.stringMatching(why) as string });
+  expect(JSON.stringify(read)).not.toContain("canary");
+});
+
 test.each([
   ["mcp.json", "{"],
   ["mcp.json", "[]"],

@@ -3,6 +3,7 @@ import { statSync } from "node:fs";
 import { basename, dirname, isAbsolute, join } from "node:path";
 import { qualifiedToolName, RemitError, toolNameSchema, upstreamNameSchema } from "@remit/contract";
 import type { Effect } from "@remit/contract";
+import { secretFault } from "@remit/core";
 import { parseAllDocuments, parseDocument, stringify, YAMLSeq } from "yaml";
 import type { ListedTool } from "./ask-server.ts";
 import type { ConfiguredServer } from "./client-config.ts";
@@ -21,7 +22,7 @@ export type Draft = {
   secrets: DraftSecret[];
 };
 
-export type DraftSecret = { credential: string; path: string; use: { type: "env" | "header"; name: string }; value: string };
+export type DraftSecret = { credential: string; path: string; use: { type: "env" | "header" | "query"; name: string }; value: string };
 
 /** Values that are no secret whatever they are called. */
 const plain =
@@ -49,11 +50,21 @@ export function splitTools(tools: readonly ListedTool[]): { named: ListedTool[];
 /** Values that go to the broker: all but what is plainly none. A secret in a repository is there for good. */
 export function secretsOf(upstream: string, { transport }: ConfiguredServer): DraftSecret[] {
   if (transport.type === "unknown") return [];
-  const type = transport.type === "stdio" ? "env" : "header";
-  const given = Object.entries(transport.type === "stdio" ? transport.env : transport.headers);
-  return given
-    .filter(([, value]) => type === "header" || !plain.test(value))
-    .map(([name, value]) => {
+  const all: { type: "env" | "header" | "query"; name: string; value: string }[] =
+    transport.type === "stdio"
+      ? Object.entries(transport.env).map(([name, value]) => ({ type: "env", name, value }))
+      : [
+          ...Object.entries(transport.headers).map(([name, value]) => ({ type: "header" as const, name, value })),
+          ...[...new URL(transport.url).searchParams].map(([name, value]) => ({ type: "query" as const, name, value })),
+        ];
+  const isKept = {
+    env: (_: string, value: string) => !plain.test(value),
+    header: () => true,
+    query: (name: string, value: string) => secretFault(name, value) !== null,
+  };
+  return all
+    .filter(({ type, name, value }) => isKept[type](name, value))
+    .map(({ type, name, value }) => {
       const slug =
         name
           .toLowerCase()
@@ -105,7 +116,13 @@ function toolText(upstream: string, { name, effect, why }: DraftTool, owner: str
 }
 
 function transportOf({ transport }: ConfiguredServer, secrets: readonly DraftSecret[]): Record<string, unknown> {
-  if (transport.type === "http") return { type: "http", url: transport.url };
+  if (transport.type === "http") {
+    const url = new URL(transport.url);
+    const shown = secrets.filter(({ use }) => use.type === "query");
+    if (shown.length === 0) return { type: "http", url: transport.url };
+    for (const { use } of shown) url.searchParams.delete(use.name);
+    return { type: "http", url: url.href };
+  }
   if (transport.type === "unknown") throw new Error("a server that is not understood is not wrapped");
   const kept = new Set(secrets.map(({ use }) => use.name));
   const env = Object.fromEntries(Object.entries(transport.env).filter(([name]) => !kept.has(name)));
