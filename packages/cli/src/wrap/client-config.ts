@@ -50,20 +50,19 @@ export function readServer(name: string, project: string | null, entry: unknown)
   if (cwd !== null && typeof cwd !== "string") return unknown("its folder is no text");
   if ([command, ...args, ...Object.values(env), cwd ?? ""].some(hasPlaceholder))
     return unknown("it has placeholders that only the client fills in");
-  const secret = secretAmong(args);
-  if (secret !== null)
-    return unknown(`its command line holds a secret (${secret}), where every program sees it; give it in its environment`);
   return { name, project, transport: { type: "stdio", command, args, env, cwd } };
 }
 
-/** Which argument may be a secret, in words that do not repeat it. No file of a registry may hold one. */
-function secretAmong(args: readonly string[]): string | null {
+/** Why a server's command line may not be written down, in words that do not repeat it: no file of a registry may hold a secret. */
+export function secretOnCommandLine({ transport }: ConfiguredServer): string | null {
+  const { args } = transport.type === "stdio" ? transport : { args: [] };
   for (const [index, arg] of args.entries()) {
     const [, flag, value] = /^(-{1,2}[A-Za-z][\w-]*)=(.*)$/s.exec(arg) ?? [];
     const before = args[index - 1] ?? "";
     const name = flag ?? (/^--?[A-Za-z][\w-]*$/.test(before) && !arg.startsWith("-") ? before : "");
     const fault = secretFault(name, value ?? arg);
-    if (fault !== null) return name === "" ? fault : `${name} ${fault}`;
+    if (fault !== null)
+      return `its command line holds a secret (${name === "" ? fault : `${name} ${fault}`}), where every program sees it; give it in its environment`;
   }
   return null;
 }

@@ -1,6 +1,7 @@
 import { parse as parseJson } from "jsonc-parser";
 import { parse as parseToml } from "smol-toml";
 import { expect, test } from "vitest";
+import { secretOnCommandLine } from "./client-config.ts";
 import { readClientConfig } from "./read-client-config.ts";
 
 const entry = { command: "/opt/remit", args: ["mcp", "serve", "--upstream", "files"] };
@@ -124,8 +125,10 @@ test.each<[string, object, RegExp]>([
   ["has a password in its address", { url: "https://kim:canary-value-17@docs.example/mcp" }, /holds a password/],
 ])("[CTL-34] a server that %s is left, and why is said without what is secret", (_name, server, why) => {
   const [read] = readClientConfig("mcp.json", JSON.stringify({ mcpServers: { one: server } })).servers;
-  expect(read?.transport).toEqual({ type: "unknown", why: expect.stringMatching(why) as string });
-  expect(JSON.stringify(read)).not.toContain("canary");
+  if (read === undefined) throw new Error("there is none");
+  const said = read.transport.type === "unknown" ? read.transport.why : secretOnCommandLine(read);
+  expect(said).toMatch(why);
+  expect(said).not.toContain("canary");
 });
 
 test.each([

@@ -12,6 +12,7 @@ import { safeLine } from "../terminal/safe-text.ts";
 import { table } from "../terminal/table.ts";
 import { askServer } from "./ask-server.ts";
 import { readClientConfig } from "./read-client-config.ts";
+import { secretOnCommandLine } from "./client-config.ts";
 import type { ConfiguredServer, StdioEntry } from "./client-config.ts";
 import { inferEffect } from "./infer-effect.ts";
 import { isWrapped, keepOriginal, replaceFile, restoreOriginal } from "./kept-original.ts";
@@ -185,8 +186,9 @@ async function draftAll(
   const drafts: Draft[] = [];
   const left: Left[] = [];
   for (const server of servers) {
-    if (server.transport.type === "unknown") {
-      left.push({ server, why: server.transport.why });
+    const why = server.transport.type === "unknown" ? server.transport.why : secretOnCommandLine(server);
+    if (why !== null) {
+      left.push({ server, why });
       continue;
     }
     frame.terminal.say(safeLine(`asking ${server.name} which tools it has …`));
