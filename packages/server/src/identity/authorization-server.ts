@@ -184,14 +184,15 @@ export function createAuthorizationServer(options: AuthorizationServerOptions): 
     const ctx = Provider.ctx;
     if (ctx === undefined) return false;
     const caller = `${ctx.req.socket.remoteAddress ?? ""} ${this.clientId}`;
-    if (options.failures.blocked(caller)) throw tooManyFailures(ctx);
+    // Before it is asked how many were wrong: behind a proxy all come from one address, and nobody's wrong ones may keep an agent out.
     const secret = await options.secrets.check(this.clientId, actual);
-    if (secret === null) {
-      options.failures.failed(caller);
-      return false;
+    if (secret !== null) {
+      progressOf(ctx).secret = secret;
+      return true;
     }
-    progressOf(ctx).secret = secret;
-    return true;
+    if (options.failures.blocked(caller)) throw tooManyFailures(ctx);
+    options.failures.failed(caller);
+    return false;
   };
 
   provider.silent = true;

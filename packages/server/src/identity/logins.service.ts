@@ -107,7 +107,6 @@ export function createLogins(options: {
     },
 
     async start(link, from) {
-      if (options.failures.blocked(from)) throw new RemitError("rate-exceeded", "Too many wrong login links from here; wait a minute");
       const at = options.now();
       const linkHash = hashOf(tokenOf(link));
       const token = newSecret("session");
@@ -117,6 +116,8 @@ export function createLogins(options: {
       const party = found === null ? null : activeHuman(found.party);
       const started = party && (await database.transaction((transaction) => useLink(transaction, linkHash, party, token, at)));
       if (started === null) {
+        // Only now: behind a proxy all come from one address, and nobody's wrong links may keep a person out.
+        if (options.failures.blocked(from)) throw new RemitError("rate-exceeded", "Too many wrong login links from here; wait a minute");
         options.failures.failed(from);
         const { error, link: id } = await refusalOf(linkHash);
         const data: JsonObject = id === null ? {} : { link: id };
