@@ -27,7 +27,8 @@ export function viewApproval(approval: StoredApproval, context: ViewContext): Ap
   const { reader, people, now } = context;
   const open = decidedAlready(approval, now) === null;
   const mine = approval.votes.find(({ party }) => party === reader.party) ?? null;
-  const mayVote = open && mine === null && eligible(approval, people).includes(reader.party);
+  const everybody = eligible(approval, people);
+  const mayVote = open && mine === null && everybody.includes(reader.party);
   return {
     id: approval.id,
     // What is past its expiry is shown as expired, whether or not the clock has come to it.
@@ -53,7 +54,8 @@ export function viewApproval(approval: StoredApproval, context: ViewContext): Ap
         escalatedTo: requirement.asked.slice(1).map(({ team }) => team),
         eligible: may,
         votes: approval.votes
-          .filter(({ party }) => may.includes(party))
+          // What has been decided was decided by them, whoever has left or moved since; while it is open, only those count who may.
+          .filter(({ party }) => may.includes(party) || (!open && !everybody.includes(party)))
           .map(({ party, vote, at, comment }) => ({ party, vote, at: isoOf(at), comment })),
       };
     }),

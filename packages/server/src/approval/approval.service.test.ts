@@ -140,6 +140,16 @@ describe("[CTL-26][AUD-07][AUD-08] deciding", () => {
     ]);
   });
 
+  test("who decided is shown for good, also when they have left since", async () => {
+    await using test = await openTestApprovals();
+    const { id } = await test.ask();
+    await test.approvals.vote(id, test.person("ben"), voteOn({ digest: testDigest }, "approve"));
+    test.registry.current = testRegistry({ parties: [{ name: "ben", active: false }] });
+    const view = await test.approvals.get(id, test.person("cleo"));
+    expect(view).toMatchObject({ state: "granted", teams: [{ votes: [{ party: "ben", vote: "approve" }] }] });
+    expect(view.teams[0]?.eligible).not.toContain("ben");
+  });
+
   test("a person who is deactivated before the quorum is reached does not count", async () => {
     await using test = await openTestApprovals();
     const { id } = await test.ask({ teams: [{ team: "pair", gates: [] }] });
@@ -148,7 +158,8 @@ describe("[CTL-26][AUD-07][AUD-08] deciding", () => {
       parties: [{ name: "ben", active: false }],
       teams: [{ name: "pair", members: ["ben", "cleo", "ada"], approval: { quorum: 2, expiresAfter: "PT4H" } }],
     });
-    expect((await test.approvals.vote(id, test.person("cleo"), voteOn({ digest: testDigest }, "approve"))).state).toBe("pending");
+    const after = await test.approvals.vote(id, test.person("cleo"), voteOn({ digest: testDigest }, "approve"));
+    expect(after).toMatchObject({ state: "pending", teams: [{ votes: [{ party: "cleo" }] }] });
   });
 
   test("an id of nothing is not found", async () => {
