@@ -49,6 +49,9 @@ const payload = (change: (line: string) => string | Buffer) => () => withLine("p
 const population = (change: Record<string, Json>) => () =>
   withManifest((manifest) => ({ ...manifest, population: { ...(manifest["population"] as Record<string, Json>), ...change } }));
 
+const assessment = (change: (text: string) => string) => () =>
+  restated(new Map(whole).set("assessment-results.json", Buffer.from(change(String(whole.get("assessment-results.json"))))));
+
 const hostile: [string, () => Files, RegExp][] = [
   ["an entry with white space", entry((line) => line.replace('{"', '{ "')), /seq 7: .*not canonical JSON/],
   ["an entry with a name twice", entry((line) => line.replace('"actor"', '"actor":"agent:other","actor"')), /seq 7: .*not canonical JSON/],
@@ -137,6 +140,26 @@ const hostile: [string, () => Files, RegExp][] = [
     () =>
       restated(new Map(whole).set("table-000001.csv", Buffer.from(String(whole.get("table-000001.csv")).replace("no grant", "granted")))),
     /table-000001.csv does not say what the entries say/,
+  ],
+  [
+    "an assessment that counts fewer entries of a type",
+    assessment((said) => said.replace(/("value":)"40"(\}\],"relevant-evidence":[^\]]*\],"title":"remit\.action-denied")/, '$1"39"$2')),
+    /assessment-results.json says that the count of remit.action-denied is 39, and it is 40/,
+  ],
+  [
+    "an assessment of a type that there is not",
+    assessment((said) => said.replaceAll("remit.action-denied", "remit.action-allowed")),
+    /says nothing of remit.action-denied[^]*the count of remit.action-allowed is 40, and it is 0/,
+  ],
+  [
+    "an assessment of another population",
+    assessment((said) => said.replace(/("name":"tree-size".*?"value":)"40"/, '$1"90"')),
+    /says that the tree-size is 90, and it is 40/,
+  ],
+  [
+    "an assessment without results",
+    assessment((said) => said.replace('"results":', '"resulte":')),
+    /assessment-results.json has no results/,
   ],
   ["a table less", () => restated(new Map([...whole].filter(([name]) => name !== "table-000001.csv"))), /table-000001.csv/],
   [

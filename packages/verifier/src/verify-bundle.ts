@@ -3,6 +3,7 @@ import { parseNoteKey } from "@remit/core";
 import type { NoteKey } from "@remit/core";
 import { anchor, checkSince, sizeOf } from "./anchor.ts";
 import type { BundleFiles } from "./bundle-files.ts";
+import { checkAssessment } from "./assessment-check.ts";
 import { openBundle } from "./bundle-files.ts";
 import { readCheckpoints } from "./checkpoints.ts";
 import { checkKeys } from "./check-keys.ts";
@@ -82,7 +83,7 @@ async function verifyInto(verdict: Verdict, path: string, trust: Trust, problems
   const statement = await checkStatement(files, manifest, keys, problems);
   const digests = digestCheck(files, statement.digests, problems);
   await checkOtherFiles(files, digests);
-  const { roots, changes } = await walkEntries(files, {
+  const { roots, changes, types } = await walkEntries(files, {
     manifest,
     checkpoints,
     digests,
@@ -90,6 +91,7 @@ async function verifyInto(verdict: Verdict, path: string, trust: Trust, problems
     verdict,
     wanted: new Set(trust.kept.flatMap((note) => sizeOf(note, keys))),
   });
+  await checkAssessment(files, { population, types }, problems);
   const stated = { size: population.treeSize, signedBy: statement.signedBy };
   checkKeys({ checkpoints, statement: stated, changes, end: population.last + 1, trust, problems });
   const last = checkpoints.at(-1);

@@ -31,8 +31,13 @@ type WalkOptions = {
   wanted: ReadonlySet<number>;
 };
 
-/** The roots that were asked for, and what the entries say about the ledger's keys. */
-type Walked = { roots: ReadonlyMap<number, Uint8Array>; changes: readonly LedgerKeyChange[] };
+/** The roots that were asked for, what the entries say about the ledger's keys, and what they are. */
+type Walked = {
+  roots: ReadonlyMap<number, Uint8Array>;
+  changes: readonly LedgerKeyChange[];
+  /** How many entries there are of each type. */
+  types: ReadonlyMap<string, number>;
+};
 
 /** Reads every entry once: its form, its hash, its payloads, its row in the table. */
 export async function walkEntries(files: BundleFiles, options: WalkOptions): Promise<Walked> {
@@ -59,6 +64,7 @@ export async function walkEntries(files: BundleFiles, options: WalkOptions): Pro
     if (files.parts(kind) > parts) throw new Refusal("tampered", `${bundlePartName(kind, parts + 1)} belongs to no entries`);
   }
   const changes: LedgerKeyChange[] = [];
+  const types = new Map<string, number>();
   let seq = first;
   for (let number = 1; number <= parts; number += 1) {
     const name = bundlePartName("entries", number);
@@ -75,7 +81,7 @@ export async function walkEntries(files: BundleFiles, options: WalkOptions): Pro
           throw new Refusal("tampered", `There are more entries than the ${manifest.population.count} that the bundle says it holds`, seq);
         const listed = leaves.subarray(line * 32, (line + 1) * 32);
         if (listed.length < 32) throw new Refusal("incomplete", `${leavesName} has no hash for this entry`, seq);
-        rows += readEntry(body, seq, { origin: manifest.origin, problems, committed: hasPayloads ? committed : null, changes });
+        rows += readEntry(body, seq, { origin: manifest.origin, problems, committed: hasPayloads ? committed : null, changes, types });
         walk.add(sha256Tree.leaf(body), listed);
         [seq, line] = [seq + 1, line + 1];
         const root = signed.get(seq);
@@ -101,7 +107,7 @@ export async function walkEntries(files: BundleFiles, options: WalkOptions): Pro
   nodes.forEach(({ level }, index) => walk.addSubtree(level, Buffer.from(manifest.proof.right[index] ?? "", "base64")));
   const root = nodes.length === 0 ? undefined : signed.get(treeSize);
   if (root !== undefined) walk.check(root, `checkpoint of ${treeSize} entries`);
-  return { roots, changes };
+  return { roots, changes, types };
 }
 
 /** The row of the table that an entry gives. */
@@ -113,7 +119,8 @@ function readEntry(
     problems,
     committed,
     changes,
-  }: { origin: string; problems: Problems; committed: Committed[] | null; changes: LedgerKeyChange[] },
+    types,
+  }: { origin: string; problems: Problems; committed: Committed[] | null; changes: LedgerKeyChange[]; types: Map<string, number> },
 ): string {
   const parsed = parseCanonical(body);
   if ("refused" in parsed) {
@@ -130,6 +137,7 @@ function readEntry(
     return csvGap(seq);
   }
   const event = asEvent(parsed.value);
+  types.set(event.type, (types.get(event.type) ?? 0) + 1);
   const { payloads } = event.data;
   if (payloads !== undefined && committed !== null) {
     for (const [name, commitment] of Object.entries(payloads)) committed.push({ seq, name, commitment });
