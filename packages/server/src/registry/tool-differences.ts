@@ -27,7 +27,7 @@ export function unregistered(registry: Registry, upstream: string, offers: reado
 
 function describe(tool: string, state: ToolDifference["state"], { pin, offered, refusal }: ToolHead): ToolDifference {
   const parts = {
-    description: diffWords(shown(pin?.description ?? ""), shown(offered?.description ?? "")),
+    description: diffWords(showHidden(pin?.description ?? ""), showHidden(offered?.description ?? "")),
     inputSchema: diffOfLines(schemaText(pin?.inputSchema), schemaText(offered?.inputSchema)),
     outputSchema: diffOfLines(schemaText(pin?.outputSchema), schemaText(offered?.outputSchema)),
   };
@@ -56,7 +56,7 @@ function terminalText(
 ): string {
   const lines = [`${tool}  ${stateWords[state]}`];
   if (refusal !== null) lines.push(`  cannot be accepted: ${refusal}`);
-  if (suspicion !== null) lines.push(`  LOOK CLOSELY: ${shown(suspicion)}`);
+  if (suspicion !== null) lines.push(`  LOOK CLOSELY: ${showHidden(suspicion)}`);
   if (state !== "missing") {
     for (const [title, changes] of [
       ["description", parts.description],
@@ -88,13 +88,9 @@ function changedLines(changes: readonly TextChange[]): string[] {
   });
 }
 
-function shown(text: string): string {
-  return showHidden(text);
-}
-
 /** A schema with its members in order and its hidden characters escaped. */
 function schemaText(schema: JsonObject | null | undefined): string {
-  return schema === null || schema === undefined ? "" : `${shown(JSON.stringify(ordered(asJson(schema)), null, 2))}\n`;
+  return schema === null || schema === undefined ? "" : `${showHidden(JSON.stringify(ordered(asJson(schema)), null, 2))}\n`;
 }
 
 function ordered(value: Json): Json {

@@ -17,10 +17,11 @@ type ReviewDeps = RegistryDeps & {
   check(registry: Registry): Promise<void>;
 };
 
-/** Watching what upstreams say of their tools, and letting a person accept it. */
+/** How often what was offered is looked at again after somebody else's change, and how long at first until then. */
 const maxAttempts = 12;
 const firstPauseMs = 20;
 
+/** Watches what upstreams say of their tools, and lets a person accept it. */
 export function createToolReview(deps: ReviewDeps): Pick<RegistryService, "toolDifferences" | "acceptTools" | "driftCheck"> {
   const { database, store, ledger, control, upstreams, now } = deps;
 
