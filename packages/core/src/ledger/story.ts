@@ -60,7 +60,8 @@ function storyAction(id: string, entries: readonly ShownEntry[]): StoryAction {
     startedAt: entries[0]?.event.time ?? "",
     endedAt: end?.event.time ?? null,
     arguments: payload("arguments"),
-    result: payload("result"),
+    // What an upstream said of a failure stands in the place of a result.
+    result: payload("result") ?? payload("failure"),
     decisions: own.flatMap(decisionOf),
     approvals: storyApprovals(entries),
     outcome: end === null ? null : outcomeOf(end),

@@ -11,6 +11,7 @@ export function payloadClass(name: string): PayloadClass {
     case "continuation":
       return "arguments";
     case "result":
+    case "failure":
       return "results";
     case "comment":
       return "approvals";

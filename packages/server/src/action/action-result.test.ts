@@ -1,5 +1,6 @@
 import { RemitError, type ToolResult } from "@remit/contract";
 import { expect, test } from "vitest";
+import { RpcError } from "../mcp/rpc-error.ts";
 import { type TestActionPath, everythingGranted, openTestActionPath, terminalEntries } from "./action-path.testing.ts";
 
 const obligation = (type: string, params: object): string =>
@@ -133,4 +134,20 @@ test("[DAT-14] what an upstream says of a failure is told to the caller, and in 
   expect(ended?.data["reason"]).toBe("No mailbox [redacted] for [redacted] (card [redacted])");
   const [row] = await remit.database.query<{ reason: string }>("SELECT reason FROM action");
   expect(row?.reason).toBe(ended?.data["reason"]);
+  if (outcome.type !== "failed") throw new Error(outcome.type);
+  // Also of whom the call says nothing: what answers with an error of JSON-RPC is heard, sealed beside the entry, and not in it.
+  const words = "Lee Brown's account is closed";
+  remit.upstream.answer = () => {
+    const cause = new RpcError(-32000, words);
+    throw new RemitError("upstream-error", `upstream "helpdesk" answered with error -32000: ${words}`, { cause });
+  };
+  expect(await remit.act("send_email", { to: "kim@example.org" })).toMatchObject({ reason: expect.stringContaining(words) as string });
+  const last = (await remit.entries()).findLast(({ type }) => type === "action-failed");
+  expect(last?.data["reason"]).toBe('upstream "helpdesk" answered with error -32000: [redacted]');
+  const [entry] = await remit.superuser.query<{ entry_id: string }>(
+    "SELECT entry_id FROM ledger_payload WHERE name = 'failure' ORDER BY entry_id DESC",
+  );
+  expect(await remit.deps.payloads.open(entry?.entry_id as never, "failure")).toEqual({
+    reason: `upstream "helpdesk" answered with error -32000: ${words}`,
+  });
 });

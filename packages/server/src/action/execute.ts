@@ -92,11 +92,19 @@ const everyDetector: ReadonlySet<Detector> = new Set(detectors);
 
 function endOf(deps: ActionDeps, execution: Execution, ending: Ending, how: How): End {
   const { state, code, amountSpent, result } = ending;
-  // What an upstream says repeats what it was given, and may be about anybody: the caller is told, the record that cannot be erased is not.
-  const reason = ending.reason === null ? null : redactText(withoutValues(ending.reason, execution.input.value), everyDetector);
-  const entry = outcomeEntry(deps, execution, { ...ending, reason }, how);
+  const reason = ending.reason === null ? null : inClear(ending.reason, ending.fault, execution.input.value);
+  const entry = outcomeEntry(deps, execution, ending, reason, how);
   const also = state === "succeeded" ? notifications(deps, execution) : [];
   return { actionId: execution.actionId, state, code, reason, entry, also, resultEntry: result === null ? null : entry.id, amountSpent };
+}
+
+/**
+ * What an upstream says repeats what it was given, and may be about anybody: the caller is told, and it is sealed beside the entry, which
+ * cannot be erased and says the rest.
+ */
+function inClear(reason: string, fault: UpstreamFault | undefined, input: JsonObject): string {
+  const ours = fault === undefined ? reason : withoutValues(reason, [fault.message]);
+  return redactText(withoutValues(ours, input), everyDetector);
 }
 
 function withheld(why: string): Ending {
@@ -252,7 +260,7 @@ function faultOf({ code, message, data }: RpcError): UpstreamFault {
   return { code, message, ...(data === undefined ? {} : { data }) };
 }
 
-function outcomeEntry(deps: ActionDeps, execution: Execution, ending: Ending, how: How): NewEntry {
+function outcomeEntry(deps: ActionDeps, execution: Execution, ending: Ending, reason: string | null, how: How): NewEntry {
   const { caller, stand } = execution;
   return {
     id: deps.newId("entry"),
@@ -262,7 +270,7 @@ function outcomeEntry(deps: ActionDeps, execution: Execution, ending: Ending, ho
     data: {
       tool: stand.tool.qualifiedName,
       code: ending.code,
-      reason: ending.reason,
+      reason,
       durationMs: how.durationMs,
       ...attemptsData(how.attempts),
       // So that what was done on purpose is never taken for what went wrong by itself.
@@ -272,7 +280,7 @@ function outcomeEntry(deps: ActionDeps, execution: Execution, ending: Ending, ho
       obligations: execution.decision.obligations.map(({ type, policy }) => ({ type, policy })),
     },
     ...(ending.result === null
-      ? {}
+      ? sealedFailure(execution, ending, reason)
       : {
           payloads: [
             {
@@ -283,6 +291,13 @@ function outcomeEntry(deps: ActionDeps, execution: Execution, ending: Ending, ho
           ],
         }),
   };
+}
+
+/** The whole of the reason, where the entry says less. */
+function sealedFailure({ caller, stand, input }: Execution, { reason: whole }: Ending, reason: string | null): Pick<NewEntry, "payloads"> {
+  if (whole === null || whole === reason) return {};
+  const sealed = sealedFor(caller, stand, subjectsOfCall(stand, input.value, null));
+  return { payloads: [{ name: "failure", ...sealed, value: { reason: whole } }] };
 }
 
 /** Telling people is recorded; who is told what is an obligation of the decision. */
