@@ -1,10 +1,11 @@
 import { writeFile } from "node:fs/promises";
-import { consistencyProofSchema } from "@remit/contract";
+import { checkpointViewSchema, consistencyProofSchema } from "@remit/contract";
 import type { Command } from "commander";
 import { path, query } from "../client/http-client.ts";
 import { example } from "../frame/command.ts";
 import type { Run } from "../frame/command.ts";
 import type { Frame } from "../frame/frame.ts";
+import { anchorWords } from "./anchor-words.ts";
 
 /** Proofs to take away: whoever has one can show it to somebody who trusts neither Remit nor its database. */
 export function defineProofs(command: Command, run: Run): void {
@@ -30,6 +31,7 @@ async function writeProof(frame: Frame, entry: string, options: { out?: string; 
     await writeFile(options.out, file);
     frame.terminal.say(`written: ${options.out}`);
   }
+  await sayAnchoring(frame);
   if (options.out === undefined || frame.settings.json) frame.terminal.answer({ entry, proof: file }, () => file.trimEnd().split("\n"));
 }
 
@@ -42,4 +44,11 @@ async function showConsistency(frame: Frame, from: string, to: string | undefine
     `  from ${proof.fromRoot}`,
     `  to   ${proof.toRoot}`,
   ]);
+  await sayAnchoring(frame);
+}
+
+/** A proof is worth as much as the checkpoint that it leads to. */
+async function sayAnchoring({ client, terminal }: Frame): Promise<void> {
+  const { anchor } = await (await client()).send({ path: "/v1/audit/checkpoint", response: checkpointViewSchema });
+  terminal.say(anchorWords(anchor));
 }

@@ -32,6 +32,15 @@ test("a witness is made, shows its key and the line for the policy, and is serve
   const watched = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k";
   expect((await remit("witness", "watch", "w", watched)).out).toContain(`watches  ${watched}`);
 
+  const other = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2l";
+  expect(await remit("witness", "unwatch", "w", other)).toMatchObject({ code: 2 });
+  expect((await remit("witness", "unwatch", "w", watched)).out).toContain("watches  nothing yet");
+  expect(await remit("witness", "unwatch", "w", watched)).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("does not watch") as string,
+  });
+  expect((await remit("witness", "watch", "w", watched)).code).toBe(0);
+
   const around = testSurroundings({ cwd: folder });
   const serving = runCommandLine(["witness", "serve", "w", "--port", "0", "--json"], around);
   await vi.waitFor(() => expect(around.out()).toContain("url"), { timeout: 30_000 });

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { RemitError } from "@remit/contract";
-import { addLog, describeWitness, initWitness, openWitness, serveWitness } from "@remit/server/witness";
+import { addLog, describeWitness, initWitness, openWitness, removeLog, serveWitness } from "@remit/server/witness";
 import type { WitnessSettings } from "@remit/server/witness";
 import type { Command } from "commander";
 import { example } from "../frame/command.ts";
@@ -36,6 +36,12 @@ export function defineWitness(command: Command, run: Run): void {
     .description("watch one more ledger, or the next key of one; serve it again afterwards")
     .action((folder: string, vkey: string) => run(async (frame) => tell(frame, await addLog(resolve(frame.around.cwd, folder), vkey))));
   example(watch, "remit witness watch ./witness ledger.acme.example+1f2e3d4c+AekyeR…");
+
+  const unwatch = command
+    .command("unwatch <folder> <key>")
+    .description("take no more checkpoints with a key that the ledger has retired; serve it again afterwards")
+    .action((folder: string, vkey: string) => run(async (frame) => tell(frame, await removeLog(resolve(frame.around.cwd, folder), vkey))));
+  example(unwatch, "remit witness unwatch ./witness ledger.acme.example+1f2e3d4c+AekyeR…");
 
   const serve = command
     .command("serve <folder>")

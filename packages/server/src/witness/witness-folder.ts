@@ -60,8 +60,24 @@ export async function openWitness(folder: string): Promise<WitnessSettings> {
 
 /** Watches one more ledger, or one more key of it. */
 export async function addLog(folder: string, vkey: string): Promise<WitnessSettings> {
+  return changeLogs(folder, (logs) => [...new Set([...logs, formatNoteKey(readLog(vkey))])]);
+}
+
+/**
+ * Takes no more checkpoints with this key. What was seen of the ledger stays: its other keys continue that and nothing else.
+ * @throws RemitError `not-found`
+ */
+export async function removeLog(folder: string, vkey: string): Promise<WitnessSettings> {
+  const gone = formatNoteKey(readLog(vkey));
+  return changeLogs(folder, (logs) => {
+    if (!logs.includes(gone)) throw new RemitError("not-found", `This witness does not watch ${gone}`);
+    return logs.filter((log) => log !== gone);
+  });
+}
+
+async function changeLogs(folder: string, change: (logs: string[]) => string[]): Promise<WitnessSettings> {
   const before = await openWitness(folder);
-  const logs = [...new Set([...before.logs, readLog(vkey)].map(formatNoteKey))];
+  const logs = change(before.logs.map(formatNoteKey));
   const keys = before.signers.map(({ key }) => key.type);
   await writeDurably(settingsFile(folder), `${JSON.stringify({ name: before.name, keys, logs }, null, 2)}\n`);
   return openWitness(folder);

@@ -7,7 +7,7 @@ import { checkpointText, formatAddCheckpoint, formatNote, noteVerifier, parseChe
 import { describe, expect, test } from "vitest";
 import { noteCrypto } from "../keys/note-crypto.ts";
 import { generatePrivateKey, localSigner, signLine } from "../keys/note-signer.ts";
-import { addLog, initWitness, openWitness } from "./witness-folder.ts";
+import { addLog, initWitness, openWitness, removeLog } from "./witness-folder.ts";
 import type { WitnessSettings } from "./witness-folder.ts";
 import { serveWitness } from "./witness-server.ts";
 import { createTestLog, openTestWitness } from "./witness.testing.ts";
@@ -246,7 +246,7 @@ test("a memory that was changed is not believed: nothing is cosigned", async () 
   expect(server.problems.join()).toContain("damaged");
 });
 
-test("a ledger whose key is replaced is watched by both keys", async () => {
+test("a ledger whose key is replaced is watched by both keys, and then no more by the old one", async () => {
   const log = createTestLog(origin).grow(4);
   await using witness = await openTestWitness({ logs: [log] });
   const next = localSigner(origin, "ed25519", generatePrivateKey("ed25519"));
@@ -255,6 +255,14 @@ test("a ledger whose key is replaced is watched by both keys", async () => {
   await using server = await serve(await witness.reopen());
   expect((await post(server.url, await log.request(0))).status).toBe(200);
   expect((await post(server.url, await replaced.request(4))).status).toBe(200);
+  await server.stop();
+  await removeLog(witness.settings.folder, log.vkey);
+  await expect(removeLog(witness.settings.folder, log.vkey)).rejects.toMatchObject({ code: "not-found" });
+  await using later = await serve(await witness.reopen());
+  // Whoever has stolen it cannot lead the witness away from the ledger; what was seen with it is remembered.
+  expect((await post(later.url, await log.grow(12).request(9))).status).toBe(403);
+  expect((await post(later.url, await replaced.grow(12).request(0))).status).toBe(409);
+  expect((await post(later.url, await replaced.request(9))).status).toBe(200);
 });
 
 test("the folder of a witness is made once, is its owner's alone, and says what is wrong with it", async () => {
