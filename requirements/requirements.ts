@@ -46,7 +46,7 @@ export const requirements: readonly Requirement[] = [
     id: "CTL-06",
     capability: "Routine secrets rotation",
     promise:
-      "A secret is rotated without a gap: new leases get the new version, old ones go on for an overlap, then the old one is destroyed. The master key is replaced as a whole: afterwards the one before opens nothing.",
+      "A secret is rotated without a gap: what begins gets the new version, what is under way goes on with the old one, which is destroyed when its overlap is over. The master key is replaced as a whole: afterwards the one before opens nothing.",
     level: "N",
   },
   {

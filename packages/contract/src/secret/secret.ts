@@ -11,7 +11,7 @@ export const storeSecretSchema = z.strictObject({
 });
 export type StoreSecret = z.infer<typeof storeSecretSchema>;
 
-/** A new version. Leases of the one before go on with it for the overlap; then it is destroyed. */
+/** A new version. What is under way goes on with the one before, nothing new gets it, and when the overlap is over it is destroyed. */
 export const rotateSecretSchema = storeSecretSchema.extend({ overlap: durationSchema.default("PT1H") });
 export type RotateSecret = z.infer<typeof rotateSecretSchema>;
 
@@ -20,7 +20,7 @@ export const secretViewSchema = z.object({
   path: z.string(),
   /** The version that new leases get. */
   version: z.int(),
-  /** Versions that can still be used: the newest, and those whose overlap has not ended. */
+  /** Versions that are kept: the newest, and those whose overlap has not ended. */
   versions: z.array(z.object({ version: z.int(), createdAt: z.string(), createdBy: z.string(), destroyAt: z.string().nullable() })),
   /** Credentials of the registry that name it. */
   usedBy: z.array(z.string()),

@@ -41,13 +41,14 @@ describe("the store", () => {
     expect(JSON.stringify(await test.entries())).not.toContain(canary);
   });
 
-  test("[CTL-06] a rotation gives new leases the new value, lets old ones go on for the overlap, and then destroys the old one", async () => {
+  test("[CTL-06] a rotation ends old leases without halting what is under way, gives new ones the new value, and destroys the old one when its overlap is over", async () => {
     await using test = await openTestCredentials([testUpstream("crm", "crm-token")], [stored("crm/token")]);
     await test.secrets.set({ path: "crm/token", value: "first-value" }, "party:ada");
     const by = testBy();
     const before = await test.broker.lease(requestOf(test.upstream("crm"), by), patient());
     expect(before?.headers).toEqual({ authorization: "Bearer first-value" });
     await test.secrets.rotate({ path: "crm/token", value: "second-value", overlap: "PT1H" }, "party:ada");
+    // Not taken back: what is under way goes on with what it was shown.
     expect(before?.ended.reason).toMatchObject({ code: "credential-expired" });
     const after = await test.broker.lease(requestOf(test.upstream("crm"), by), patient());
     expect(after?.headers).toEqual({ authorization: "Bearer second-value" });
