@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { RemitError } from "@remit/contract";
 import { secretFault } from "@remit/core";
 
@@ -51,6 +52,18 @@ export function readServer(name: string, project: string | null, entry: unknown)
   if ([command, ...args, ...Object.values(env), cwd ?? ""].some(hasPlaceholder))
     return unknown("it has placeholders that only the client fills in");
   return { name, project, transport: { type: "stdio", command, args, env, cwd } };
+}
+
+/**
+ * Whether a server is Remit's own gateway on stdin and stdout: the program itself, or what starts it by its name and nothing besides. A
+ * shell may start anything beside it.
+ */
+export function isRemit({ transport }: ConfiguredServer): boolean {
+  if (transport.type !== "stdio") return false;
+  const words = [basename(transport.command), ...transport.args];
+  if (words[0] === "npx" || words[0] === "node") words.shift();
+  while (words[0] === "-y" || words[0] === "--yes") words.shift();
+  return basename(words[0] ?? "") === "remit" && words[1] === "mcp" && words[2] === "serve";
 }
 
 /** Why a server's command line may not be written down, in words that do not repeat it: no file of a registry may hold a secret. */

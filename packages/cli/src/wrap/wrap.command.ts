@@ -11,13 +11,12 @@ import type { Frame } from "../frame/frame.ts";
 import { safeLine } from "../terminal/safe-text.ts";
 import { table } from "../terminal/table.ts";
 import { askServer } from "./ask-server.ts";
-import { readClientConfig } from "./read-client-config.ts";
-import { secretOnCommandLine } from "./client-config.ts";
+import { decodeConfig, readClientConfig } from "./read-client-config.ts";
+import { isRemit, secretOnCommandLine } from "./client-config.ts";
 import type { ConfiguredServer, StdioEntry } from "./client-config.ts";
 import { inferEffect } from "./infer-effect.ts";
 import { isWrapped, keepOriginal, replaceFile, restoreOriginal } from "./kept-original.ts";
-import { clientNames, configPlaces, isClientName, noConfig } from "./known-clients.ts";
-import type { ClientName } from "./known-clients.ts";
+import { clientNames, isClientName, noConfig } from "./known-clients.ts";
 import {
   agentFiles,
   draftFiles,
@@ -30,6 +29,7 @@ import {
   writeDrafts,
 } from "./registry-drafts.ts";
 import type { Draft } from "./registry-drafts.ts";
+import { placesOf, scanClients } from "./scan-clients.ts";
 
 type WrapOptions = {
   registry?: string;
@@ -73,7 +73,7 @@ Values of its environment and its headers go to Remit's secrets; they are writte
 }
 
 async function wrap(frame: Frame, target: string | undefined, options: WrapOptions): Promise<number> {
-  if (options.scan === true) return await scan(frame);
+  if (options.scan === true) return await scanClients(frame);
   if (target === undefined)
     throw new RemitError("invalid-request", `Name a client (${clientNames.join(", ")}) or the file of its configuration.`);
   const file = findConfig(frame, target);
@@ -86,7 +86,7 @@ async function wrap(frame: Frame, target: string | undefined, options: WrapOptio
   }
   if (await isWrapped(kept, file)) throw new RemitError("conflict", `${file} is wrapped already; --undo gives it back as it was.`);
   const original = await readFile(file);
-  const config = readClientConfig(file, decode(original));
+  const config = readClientConfig(file, decodeConfig(original));
   const servers = config.servers.filter((server) => isChosen(server, options.server) && !isRemit(server));
   if (servers.length === 0)
     throw new RemitError(
@@ -238,52 +238,6 @@ async function whoAmI(frame: Frame): Promise<string> {
   return (await client.send({ path: "/v1/me", response: meSchema.omit({ csrf: true }) })).party;
 }
 
-async function scan(frame: Frame): Promise<number> {
-  const found: { client: string; file: string; server: string; governed: boolean; why: string }[] = [];
-  for (const client of clientNames) {
-    for (const file of placesOf(frame, client)) {
-      if (!existsSync(file)) continue;
-      try {
-        for (const server of readClientConfig(file, decode(await readFile(file))).servers) {
-          const { transport } = server;
-          const why =
-            transport.type === "stdio"
-              ? [transport.command, ...transport.args].join(" ")
-              : transport.type === "http"
-                ? new URL(transport.url).origin
-                : transport.why;
-          // Arguments may hold secrets, so that only the program is said of what is not Remit's.
-          found.push({
-            client,
-            file,
-            server: server.name,
-            governed: isRemit(server),
-            why: transport.type === "stdio" && !isRemit(server) ? transport.command : why,
-          });
-        }
-      } catch (error) {
-        found.push({ client, file, server: "?", governed: false, why: error instanceof Error ? error.message : String(error) });
-      }
-    }
-  }
-  frame.terminal.answer({ items: found, next: null }, () =>
-    found.length === 0
-      ? ["No configuration of a known client is here."]
-      : table(
-          found,
-          [
-            { title: "CLIENT", value: (row) => row.client },
-            { title: "SERVER", value: (row) => safeLine(row.server) },
-            { title: "THROUGH REMIT", value: (row) => (row.governed ? "yes" : "no") },
-            { title: "WHAT IT IS", value: (row) => safeLine(row.why), cut: true },
-            { title: "FILE", value: (row) => row.file },
-          ],
-          frame.terminal.columns,
-        ),
-  );
-  return found.every(({ governed }) => governed) ? 0 : 1;
-}
-
 function findConfig(frame: Frame, target: string): string {
   if (!isClientName(target)) {
     const file = resolve(frame.around.cwd, target);
@@ -294,10 +248,6 @@ function findConfig(frame: Frame, target: string): string {
   const file = places.find((place) => existsSync(place));
   if (file === undefined) throw noConfig(target, places);
   return file;
-}
-
-function placesOf({ around }: Frame, client: ClientName): string[] {
-  return [...new Set(configPlaces(client, { cwd: around.cwd, env: around.env, platform: process.platform }))];
 }
 
 function agentName(target: string): string {
@@ -314,13 +264,6 @@ function isChosen({ name }: ConfiguredServer, chosen: readonly string[]): boolea
   return chosen.length === 0 || chosen.includes(name);
 }
 
-/** Whether a server is Remit's own gateway on stdin and stdout, as this command writes it. */
-function isRemit({ transport }: ConfiguredServer): boolean {
-  if (transport.type !== "stdio") return false;
-  const words = [basename(transport.command), ...transport.args.map((one) => basename(one))].join(" ");
-  return /(^| )remit mcp serve( |$)/.test(words);
-}
-
 function entryOf(upstream: string, credentials: string): StdioEntry {
   // Clients start their servers with a PATH of their own: this very program is named by where it is.
   return {
@@ -331,12 +274,4 @@ function entryOf(upstream: string, credentials: string): StdioEntry {
 
 async function keptFolder(frame: Frame): Promise<string> {
   return join(await configDir(frame.around), "wrapped");
-}
-
-function decode(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch (error) {
-    throw new RemitError("invalid-configuration", "The configuration is no UTF-8 text. Nothing was changed.", { cause: error });
-  }
 }

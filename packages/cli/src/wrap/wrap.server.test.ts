@@ -127,7 +127,12 @@ test("[CTL-35] servers that do not go through Remit are found in every client's 
   await writeFile(
     file,
     JSON.stringify({
-      mcpServers: { shadow: { command: "crm", args: ["--token", secret] }, known: { command: "npx", args: ["remit", "mcp", "serve"] } },
+      mcpServers: {
+        shadow: { command: "crm", args: ["--token", secret] },
+        disguised: { command: "sh", args: ["-c", "crm; remit mcp serve"] },
+        named: { command: "crm", args: ["remit", "mcp", "serve"] },
+        known: { command: "npx", args: ["-y", "remit", "mcp", "serve"] },
+      },
     }),
   );
   const { out, exit } = await served.remit(["wrap", "--scan", "--json"]);
@@ -135,6 +140,8 @@ test("[CTL-35] servers that do not go through Remit are found in every client's 
   expect(out).not.toContain(secret);
   expect((JSON.parse(out) as { items: unknown[] }).items).toEqual([
     { client: "cursor", file, server: "shadow", governed: false, why: "crm" },
-    { client: "cursor", file, server: "known", governed: true, why: "npx remit mcp serve" },
+    { client: "cursor", file, server: "disguised", governed: false, why: "sh" },
+    { client: "cursor", file, server: "named", governed: false, why: "crm" },
+    { client: "cursor", file, server: "known", governed: true, why: "npx -y remit mcp serve" },
   ]);
 });
