@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { evaluate, labelledItems } from "./evaluate.ts";
 
@@ -16,3 +17,13 @@ test.each(Object.entries(bounds))(
     expect(score(true)?.wrong.length).toBeLessThanOrEqual(wrong);
   },
 );
+
+test("[DAT-14] the figures in docs/privacy.md are those that are measured", () => {
+  const page = readFileSync(new URL("../../docs/privacy.md", import.meta.url), "utf8");
+  const published = [...page.matchAll(/^\| ([a-z-]+) +\| +(\d+) \| +(\d+) \| +(\d+) \| +(\d+) \|$/gm)].map(([, ...cells]) => cells);
+  const measured = evaluate(labelledItems()).map(({ detector, labels, found, others, wrong }) => [
+    detector,
+    ...[labels, found, others, wrong.length].map(String),
+  ]);
+  expect(published).toEqual(measured);
+});
