@@ -3,7 +3,7 @@ export { openDatabase } from "./database/database.postgres.ts";
 export { startEmbeddedPostgres } from "./database/embedded-postgres.ts";
 export { migrationsFolder } from "./database/migrate.ts";
 export { setup as startTestCluster } from "./database/test-cluster.ts";
-export { openTestDatabase } from "./database/testing.ts";
+export { openEmptyDatabase, openTestDatabase } from "./database/testing.ts";
 export { parseFiles } from "./registry/parse-files.ts";
 export { createCedarEngine } from "./policy/cedar-engine.ts";
 export { createPolicyWorkbench } from "./policy/policy-workbench.ts";

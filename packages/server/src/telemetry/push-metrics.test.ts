@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { createLogger } from "../log/logger.ts";
 import type { MetricFamily, Reading } from "./metric-family.ts";
-import { openReceiver } from "./otlp-receiver.testing.ts";
+import { openEndpoint, openReceiver } from "./otlp-receiver.testing.ts";
 import { startPushingMetrics } from "./push-metrics.ts";
 
 const families: MetricFamily[] = [
@@ -116,6 +116,31 @@ test("[OBS-03] an endpoint that takes no metrics is told of once, without its ad
   await expect.poll(() => asked, { timeout: 30_000 }).toBeGreaterThan(3);
   await pushing?.stop();
   expect(lines).toHaveLength(1);
+  expect(lines.join()).not.toContain("canary-8");
+});
+
+test.each([
+  ["some", '{"partialSuccess":{"rejectedDataPoints":"2","errorMessage":"canary-8"}}', 1],
+  ["none, and warns", '{"partialSuccess":{"rejectedDataPoints":"0","errorMessage":"canary-8"}}', 0],
+])("[OBS-03] an endpoint that takes metrics and refuses %s of them is told of so often: %s %i", async (_name, answer, expected) => {
+  let asked = 0;
+  await using endpoint = await openEndpoint((request, response) => {
+    request.resume().on("end", () => {
+      asked += 1;
+      response.writeHead(200, { "content-type": "application/json" }).end(answer);
+    });
+  });
+  const lines: string[] = [];
+  const pushing = startPushingMetrics({
+    environment: { OTEL_EXPORTER_OTLP_ENDPOINT: endpoint.url, OTEL_METRIC_EXPORT_INTERVAL: "5" },
+    resource: {},
+    read: async () => ({ families, readings }),
+    now: () => new Date(1_000),
+    logger: createLogger({ destination: { write: (line) => void lines.push(line) } }),
+  });
+  await expect.poll(() => asked, { timeout: 30_000 }).toBeGreaterThan(3);
+  await pushing?.stop();
+  expect(lines).toHaveLength(expected);
   expect(lines.join()).not.toContain("canary-8");
 });
 

@@ -5,6 +5,11 @@ import type { Told } from "./otlp-metrics.ts";
 const giveUpMs = 10_000;
 const defaultEveryMs = 60_000;
 
+/** An endpoint that has taken some of it and refuses the rest answers with success. */
+function refusesSome(answer: string): boolean {
+  return /"rejectedDataPoints":\s*"?0*[1-9]/.test(answer);
+}
+
 /**
  * Sends readings by OTLP over HTTP (JSON), where an endpoint is set: for who has a collector and no scraper. Never two at a time, none kept
  * for later: the next reading says all that this one did. Null: nobody wants any.
@@ -32,8 +37,11 @@ export function startPushingMetrics(options: {
       const body = JSON.stringify(otlpMetrics({ ...(await options.read()), at: options.now(), startedAt }, options.resource));
       const signal = AbortSignal.any([stopping.signal, AbortSignal.timeout(giveUpMs)]);
       const response = await fetch(url ?? "", { method: "POST", headers, body, signal, redirect: "error" });
-      await response.body?.cancel();
-      if (!response.ok) throw new Error(`HTTP ${response.status}`);
+      if (!response.ok) {
+        await response.body?.cancel();
+        throw new Error(`HTTP ${response.status}`);
+      }
+      if (refusesSome(await response.text())) throw new Error("some were refused");
       failing = false;
     } catch (error) {
       // Not the error itself: it may quote the address, and that may hold a password.
