@@ -48,7 +48,9 @@ async function showConsistency(frame: Frame, from: string, to: string | undefine
 }
 
 /** A proof is worth as much as the checkpoint that it leads to. */
-async function sayAnchoring({ client, terminal }: Frame): Promise<void> {
-  const { anchor } = await (await client()).send({ path: "/v1/audit/checkpoint", response: checkpointViewSchema });
+async function sayAnchoring(frame: Frame): Promise<void> {
+  const { terminal } = frame;
+  const client = await frame.client();
+  const { anchor } = await client.send({ path: "/v1/audit/checkpoint", response: checkpointViewSchema });
   terminal.say(anchorWords(anchor));
 }
