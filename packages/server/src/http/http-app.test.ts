@@ -243,6 +243,38 @@ describe("over a socket", () => {
     expect(answer).toContain("408 Request Timeout");
   });
 
+  test("[SAF-21] an end waits for answers that are under way, and for no connection without one", async () => {
+    const { app } = await start();
+    const answers = new Map<string, () => void>();
+    app.get<{ Params: { name: string } }>("/v1/held/:name", async ({ params }) => {
+      await new Promise<void>((end) => void answers.set(params.name, end));
+      return params.name;
+    });
+    await app.listen({ host: "127.0.0.1", port: 0 });
+    const address = app.server.address();
+    if (address === null || typeof address === "string") throw new Error("no address");
+    const open = (asked: string) => {
+      const socket = connect(address.port, "127.0.0.1");
+      const closed = once(socket, "close");
+      const heard = { text: "" };
+      socket.on("data", (chunk) => (heard.text += chunk.toString()));
+      socket.write(asked);
+      return { heard, closed };
+    };
+    const ask = (name: string) => open(`GET /v1/held/${name} HTTP/1.1\r\nhost: localhost\r\n\r\n`);
+    const [silent, first, last] = [open(""), ask("first"), ask("last")];
+    await expect.poll(() => answers.size).toBe(2);
+    const ended = app.close();
+    await silent.closed;
+    answers.get("first")?.();
+    await first.closed;
+    expect(first.heard.text).toMatch(/^HTTP\/1.1 200 [^]*first$/);
+    answers.get("last")?.();
+    await ended;
+    await last.closed;
+    expect(last.heard.text).toMatch(/^HTTP\/1.1 200 [^]*last$/);
+  });
+
   test("an answer may take longer than a request may: it is a stream", async () => {
     const { app } = await start(slow);
     app.get("/v1/stream", async (_request, reply) => {

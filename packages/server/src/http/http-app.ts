@@ -114,7 +114,21 @@ export async function createHttpApp(options: HttpAppOptions): Promise<App> {
   });
 
   // To Node a connection on which nothing was ever asked is not idle, and would hold up the end of a server for as long as it likes.
-  app.addHook("preClose", async () => void setTimeout(() => app.server.closeAllConnections(), closeGraceMs).unref());
+  const connections = new Set<Socket>();
+  app.server.on("connection", (socket: Socket) => {
+    connections.add(socket);
+    socket.once("close", () => connections.delete(socket));
+  });
+  const closeSilent = () => {
+    for (const socket of connections) if (socket.bytesRead === 0) socket.destroy();
+  };
+  app.addHook("preClose", async () => {
+    setTimeout(closeSilent, silentGraceMs).unref();
+    // Fastify closes what is idle once; a connection whose answer is under way then is idle a moment later.
+    const sweeping = setInterval(() => app.server.closeIdleConnections(), sweepMs).unref();
+    app.server.once("close", () => clearInterval(sweeping));
+    setTimeout(() => app.server.closeAllConnections(), closeGraceMs).unref();
+  });
 
   app.setErrorHandler((error, request, reply) => sendProblem(request, reply, error));
   app.setNotFoundHandler((request, reply) => {
@@ -133,7 +147,9 @@ export async function createHttpApp(options: HttpAppOptions): Promise<App> {
   return app;
 }
 
-/** How long answers that are under way may take when the server stops. */
+/** When the server stops: how long a connection may wait for its first byte, and how long answers that are under way may take. */
+const silentGraceMs = 1_000;
+const sweepMs = 100;
 const closeGraceMs = 10_000;
 
 function sendProblem(request: FastifyRequest, reply: FastifyReply, thrown: unknown): FastifyReply {
