@@ -31,7 +31,7 @@ test("[CTL-39] nothing of what MCP requires of a server is lost on the way throu
     { revision: "2025-11-25", required: 30, direct: 30, through: 30, failedDirectly: [], lost: [] },
     { revision: "2026-07-28", required: 37, direct: 37, through: 37, failedDirectly: [], lost: [] },
   ]);
-}, 300_000);
+}, 600_000);
 
 test.each([
   { revision: "2025-11-25", required: 18 },
@@ -42,5 +42,5 @@ test.each([
     const { passed, failed } = await judgeClient(remit, revision);
     expect({ passed, failed }).toEqual({ passed: required, failed: [] });
   },
-  300_000,
+  600_000,
 );

@@ -40,6 +40,9 @@ export async function refereeVersion(): Promise<string> {
   return z.object({ version: z.string() }).parse(JSON.parse(await readFile(join(refereeFolder, "package.json"), "utf8"))).version;
 }
 
+/** All scenarios of a client are begun at once, and a busy machine takes its time. */
+const scenarioTimeoutMs = 240_000;
+
 type Subject = { url: string } | { command: string; environment: Record<string, string> };
 
 /** Runs the scenarios of a revision, or one of them, against a server's address, or against a command that is a client. */
@@ -49,7 +52,7 @@ export async function judge(revision: Revision, subject: Subject, scenario: stri
     const what = "url" in subject ? ["server", "--url", subject.url] : ["client", "--command", subject.command];
     const environment = "url" in subject ? {} : subject.environment;
     const which = scenario === null ? ["--requirements", revision] : ["--scenario", scenario, "--spec-version", revision, "--force"];
-    await run([...what, ...which, "--output-dir", folder], environment);
+    await run([...what, ...which, "--timeout", `${scenarioTimeoutMs}`, "--output-dir", folder], environment);
     return await readVerdict(folder, "url" in subject ? "server-" : "");
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { z } from "zod";
 import type { Remit } from "../through/remit.ts";
 
@@ -6,8 +7,14 @@ const begunSchema = z.object({ authorizationUrl: z.url() });
 /** Lets Remit in at an upstream as its operator does: a browser goes to the authorization server, which consents at once, and comes back. */
 export async function connect(remit: Remit, upstream: string): Promise<void> {
   const { authorizationUrl } = begunSchema.parse(await remit.post("/v1/connections", { upstream }));
-  const page = await fetch(authorizationUrl);
-  if (!page.ok) throw new Error(`${new URL(page.url).pathname} said ${page.status}: ${textOf(await page.text())}`);
+  let page = await fetch(authorizationUrl);
+  for (const deadline = Date.now() + 60_000; !page.ok; page = await fetch(page.url)) {
+    const said = textOf(await page.text());
+    // A busy machine may leave a server without its control state for a moment: whoever sees that loads the page again.
+    if (!said.includes("control state") || Date.now() > deadline)
+      throw new Error(`${new URL(page.url).pathname} said ${page.status}: ${said}`);
+    await delay(250);
+  }
 }
 
 const connectionsSchema = z.object({ items: z.array(z.object({ upstream: z.string(), state: z.string() })) });

@@ -18,6 +18,9 @@ const atOnce = 2;
 const passesWithinMs = 90_000;
 const passes = /\(tool-changed\)|control.state.*confirmed|control-state-stale|token-revoked|HTTP 401/s;
 
+/** An upstream that has said no so many times in a row goes on saying it. */
+const maxRefusals = 12;
+
 /** A person gives up after so many pages. */
 const maxConnects = 3;
 
@@ -48,7 +51,7 @@ export async function openHarness(remit: Remit): Promise<Harness> {
     try {
       const oauth = assignment.scenario.startsWith("auth/") ? await oauthOf(assignment, name) : null;
       await registrar.add({ name, url: assignment.serverUrl, tools, ...(oauth !== null && { oauth }) });
-      if (oauth === null) await patiently(doIt);
+      if (oauth === null) await patiently(doIt, name);
       else await letInAnd(doIt, name);
     } finally {
       // Before the referee is told: it waits for every connection to its server to end.
@@ -83,21 +86,27 @@ export async function openHarness(remit: Remit): Promise<Harness> {
   /** What the upstream offers is known only some moments after it has let Remit in. */
   async function oncePinned(doIt: () => Promise<void>, upstream: string): Promise<void> {
     await registrar.refresh();
-    await patiently(doIt, () => wantsConsent(remit, upstream));
+    await patiently(doIt, upstream, () => wantsConsent(remit, upstream));
   }
 
   /** Does again, a moment later, what Remit refused for a reason that passes: as its refusals say to. */
-  async function patiently(doIt: () => Promise<void>, isHopeless: () => Promise<boolean> = async () => false): Promise<void> {
+  async function patiently(
+    doIt: () => Promise<void>,
+    upstream: string,
+    isHopeless: () => Promise<boolean> = async () => false,
+  ): Promise<void> {
     const deadline = Date.now() + passesWithinMs;
+    let refusals = 0;
     for (;;) {
       try {
         await inTurn(doIt);
         return;
       } catch (error) {
-        if (Date.now() > deadline || !passes.test(String(error)) || (await isHopeless())) throw error;
+        if (Date.now() > deadline || refusals === maxRefusals || !passes.test(String(error)) || (await isHopeless())) throw error;
       }
       await delay(250);
-      await registrar.refresh().catch(() => undefined);
+      const warnings = await registrar.refresh().catch((): string[] => []);
+      refusals = warnings.some((warning) => warning.startsWith(`upstream "${upstream}" answered with`)) ? refusals + 1 : 0;
     }
   }
 

@@ -1,6 +1,7 @@
 import { chmod, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { startServer } from "@remit/server";
 
 /** Renewed well before it ends. */
@@ -68,9 +69,17 @@ export async function startRemit(databaseUrl?: string): Promise<Remit> {
 
 type Secret = { clientId: string; clientSecret: string };
 
+/** Asks again where a busy machine has left the server without its control state for a moment. */
 async function send(url: string, headers: Record<string, string>, body: string | URLSearchParams | null): Promise<unknown> {
-  const response = await fetch(url, { method: body === null ? "GET" : "POST", headers, body });
-  const text = await response.text();
+  const deadline = Date.now() + 60_000;
+  const ask = () => fetch(url, { method: body === null ? "GET" : "POST", headers, body });
+  let response = await ask();
+  let text = await response.text();
+  while (response.status === 503 && text.includes("control state") && Date.now() < deadline) {
+    await delay(200);
+    response = await ask();
+    text = await response.text();
+  }
   if (!response.ok) throw new Error(`HTTP ${response.status} from ${url}: ${text.slice(0, 4_000)}`);
   return JSON.parse(text);
 }

@@ -120,6 +120,8 @@ export function createGrants(options: GrantOptions): Grants {
     },
 
     async finish({ state, code, error, iss }) {
+      // Before the consent is used up: where the control state is stale, the page can be loaded again.
+      options.registry.current();
       const hash = hashOf(state);
       const consent = await store.takeConsent(database, hash);
       if (consent === null || consent.expiresAt <= now())
