@@ -17,7 +17,7 @@ beforeAll(async () => {
   started = workplace.start();
   await started.event(({ type }) => type === "ready");
 }, 240_000);
-afterAll(() => workplace[Symbol.asyncDispose](), 60_000);
+afterAll(() => workplace[Symbol.asyncDispose](), 240_000);
 
 const remit = (...args: string[]) => workplace.run("remit", args);
 
@@ -213,4 +213,4 @@ test("[SAF-21] Ctrl-C ends everything cleanly, and a second start goes on withou
   expect(ready.runs).toBeLessThanOrEqual(3);
   expect(before).toBeGreaterThan(ready.runs);
   expect(await mails()).toHaveLength(1);
-}, 120_000);
+}, 240_000);

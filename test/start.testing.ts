@@ -87,7 +87,7 @@ function startProcess(args: readonly string[], env: Record<string, string>, cwd:
     },
     async interrupt() {
       child.kill("SIGINT");
-      const ended = await Promise.race([exited.then(() => true), delay(20_000, false)]);
+      const ended = await Promise.race([exited.then(() => true), delay(100_000, false)]);
       if (!ended) child.kill("SIGKILL");
       return exited;
     },

@@ -103,7 +103,7 @@ test("[CTL-34][RUN-28] a client's servers are put behind Remit, the client befor
   expect((await served.remit(["wrap", "cursor", "--undo", "--force"])).exit).toBe(0);
   expect(await readFile(file, "utf8")).toBe(config());
   expect((await served.remit(["wrap", "cursor", "--undo"])).exit).toBe(1);
-}, 60_000);
+});
 
 test("where nobody confirms what tools do, nothing can be applied with them", async () => {
   const registry = join(served.folder, "unconfirmed");
@@ -121,7 +121,7 @@ test("where nobody confirms what tools do, nothing can be applied with them", as
   expect(JSON.parse(await readFile(elsewhere, "utf8"))).toEqual({
     mcpServers: { everything: { command: process.execPath, args: [everything] } },
   });
-}, 60_000);
+});
 
 test("[CTL-35] servers that do not go through Remit are found in every client's configuration", async () => {
   await writeFile(

@@ -54,8 +54,8 @@ describe("calling again", () => {
   test("[RUN-14] a halt ends the pause before the next attempt", async () => {
     await using remit = await open();
     remit.upstream.answer = () => {
-      void remit.halts.engage(remit.person("ben"), { mode: "halt", scope: { type: "everything" }, reason: "enough" });
-      return new Promise((_, reject) => setTimeout(() => reject(new RemitError("outcome-unknown", "the connection broke")), 150));
+      const halted = remit.halts.engage(remit.person("ben"), { mode: "halt", scope: { type: "everything" }, reason: "enough" });
+      return halted.then(() => Promise.reject(new RemitError("outcome-unknown", "the connection broke")));
     };
     expect(await remit.act("tickets.read", { id: "1" })).toMatchObject({ type: "failed", code: "halted" });
     expect(remit.upstream.calls).toHaveLength(1);

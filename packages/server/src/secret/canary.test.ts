@@ -143,4 +143,4 @@ constraints: {}
     expect(sightings(canary, rows), "a row").toEqual([]);
     expect(sightings(canary, commandLines), "a command line").toEqual([]);
   }
-}, 60_000);
+});

@@ -135,7 +135,7 @@ test("[OBS-02] an endpoint that is down, silent, slow in words or broken loses s
   await new Promise((soon) => setImmediate(soon));
   process.off("unhandledRejection", onRejection);
   expect(rejections).toEqual([]);
-}, 30_000);
+});
 
 test.each([
   ["some", { partialSuccess: { rejectedSpans: "3", errorMessage: "canary-9 is too long" } }, 3],
@@ -181,7 +181,7 @@ function inChild(environment: Record<string, string>, spans: number): { loaded: 
     console.log(JSON.stringify({ loaded, grownMb: (after - before) / 1e6, traceparent: last.traceparent }));`;
   const child = spawnSync(process.execPath, ["--expose-gc", "--input-type=module", "-e", script], {
     encoding: "utf8",
-    timeout: 60_000,
+    timeout: 200_000,
     // The exporter reads this one from the process.
     env: { ...process.env, OTEL_EXPORTER_OTLP_TIMEOUT: "1000" },
   });
@@ -205,7 +205,7 @@ test("[OBS-02] memory does not grow with spans that nobody takes, and the proces
   expect(loaded).toBeGreaterThan(0);
   // All of them together would be more than 100.
   expect(grownMb).toBeLessThan(30);
-}, 60_000);
+}, 240_000);
 
 test.each([{}, { OTEL_EXPORTER_OTLP_ENDPOINT: "http://127.0.0.1:9" }])(
   "[OBS-01] a parent is continued if it is valid (%o)",

@@ -9,7 +9,7 @@ const traceparent = `00-${traceId}-b7ad6b7169203331-01`;
 let world: ObservedServer;
 beforeAll(async () => {
   world = await openObservedServer();
-}, 60_000);
+});
 afterAll(() => world[Symbol.asyncDispose]());
 
 /** What the upstream was sent in `_meta`. */

@@ -67,16 +67,17 @@ describe.each(["extension", "experiment"] as const)("[CTL-39] a task of an upstr
   });
 
   test("[RUN-17] is cancelled at the upstream when nobody wants it any more, and when its time is up", async () => {
-    await using it = await open(manner, { taskTimeoutMs: 1_000 });
+    await using it = await open(manner);
     const calling = it.call();
     await until(() => it.told.length > 0);
     it.aborting.abort();
     await expect(calling).rejects.toMatchObject({ code: "cancelled" });
     await until(() => it.server.statusOf("upstream-own-task-1") === "cancelled");
 
-    const late = it.call("build", { signal: new AbortController().signal });
+    await using hurried = await open(manner, { taskTimeoutMs: 1_000 });
+    const late = hurried.call("build", { signal: new AbortController().signal });
     await expect(late).rejects.toMatchObject({ code: "upstream-timeout", message: expect.stringContaining("within 1 s") as string });
-    await until(() => it.server.statusOf("upstream-own-task-2") === "cancelled");
+    await until(() => hurried.server.statusOf("upstream-own-task-1") === "cancelled");
   });
 
   test("may take longer than a call, and takes no place of the concurrency meanwhile", async () => {
