@@ -12,6 +12,7 @@ import type { Report, Row } from "./report.ts";
 import { stages } from "./servers/replaced-parts.ts";
 import { soak } from "./soak.ts";
 import { startDirectHttp, startDirectStdio, startSdkHandler } from "./targets/direct.ts";
+import { startDurableRelay } from "./targets/durable-relay.ts";
 import { startMcpProxy } from "./targets/mcp-proxy.ts";
 import { startRemit } from "./targets/remit.ts";
 import type { RemitAgent } from "./targets/remit.ts";
@@ -54,6 +55,7 @@ async function compare(): Promise<Report> {
       () => startMcpProxy("mcp-proxy", []),
       () => startMcpProxy("mcp-proxy, no event store", ["--no-eventStore"]),
       startSupergateway,
+      startDurableRelay,
       () => startRemit({ agents: [whole, { name: "uncapped", title: "Remit, without a cap", cap: false }] }),
       () => startRemit({ agents: [{ ...whole, title: "Remit, exporting traces" }], environment: sink.environment }),
     ],
