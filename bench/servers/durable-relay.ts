@@ -6,7 +6,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:http";
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { openDatabase, startEmbeddedPostgres } from "@remit/server/testing";
 
@@ -87,18 +87,21 @@ async function read(request: IncomingMessage): Promise<Message> {
   return JSON.parse(Buffer.concat(chunks).toString()) as Message;
 }
 
-const server = createServer((request, response) => {
-  void read(request)
-    .then(async (message) => {
-      if (message.id === undefined) {
-        echo.stdin.write(`${JSON.stringify(message)}\n`);
-        response.writeHead(202).end();
-      } else {
-        response.writeHead(200, { "content-type": "application/json" }).end(await answer(message));
-      }
-    })
-    .catch((error: unknown) => response.writeHead(500).end(String(error)));
-});
+async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  try {
+    const message = await read(request);
+    if (message.id === undefined) {
+      echo.stdin.write(`${JSON.stringify(message)}\n`);
+      response.writeHead(202).end();
+    } else {
+      response.writeHead(200, { "content-type": "application/json" }).end(await answer(message));
+    }
+  } catch (error) {
+    response.writeHead(500).end(String(error));
+  }
+}
+
+const server = createServer((request, response) => void serve(request, response));
 server.listen(0, "127.0.0.1");
 await once(server, "listening");
 process.stdout.write(`${(server.address() as AddressInfo).port}\n`);
