@@ -23,7 +23,7 @@ import type { RequestStates, StateBinding } from "./request-state.ts";
 import { principalOf, requestDigest } from "./request-state.ts";
 import type { RpcRequest } from "./rpc-message.ts";
 import { isObject, metaOf } from "./rpc-message.ts";
-import { traceparentOf } from "./trace-context.ts";
+import { traceparentOf } from "../telemetry/traceparent.ts";
 
 /** One request that is an action, in the words of the path. */
 export type ActionCall = {

@@ -7,7 +7,7 @@ import type { Dispatcher } from "undici";
 import { readBody } from "../outbound/read-body.ts";
 import { maxMessageBytes } from "../upstream/connection.ts";
 import { notConnected } from "../upstream/not-connected.ts";
-import { printable } from "../upstream/stderr-ring.ts";
+import { printable } from "../log/printable.ts";
 import type { ApiAnswer } from "./api-result.ts";
 import { callUrl } from "./api-tools.ts";
 

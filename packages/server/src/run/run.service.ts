@@ -6,7 +6,6 @@ import type { InFlight } from "../action/in-flight.ts";
 import type { ApprovalService } from "../approval/approval.service.ts";
 import type { ControlState } from "../control/control-state.ts";
 import type { Database, Transaction } from "../database/database.ts";
-import { traceparentOf } from "../gateway/trace-context.ts";
 import type { Halts } from "../halt/halts.ts";
 import { pageOf } from "../http/page.ts";
 import type { Callers } from "../identity/callers.ts";
@@ -14,6 +13,7 @@ import type { Ledger } from "../ledger/ledger.ts";
 import type { Payloads } from "../ledger/payloads.ts";
 import type { RegistrySource } from "../registry/registry-source.ts";
 import type { RevokeLeasesIn } from "../secret/leases.ts";
+import { parseTraceparent } from "../telemetry/traceparent.ts";
 import type { QueueStore, StoredItem } from "./queue.store.ts";
 import { createRunEntries, runsActor } from "./run-entries.ts";
 import { claimedItem, viewRun } from "./run-view.ts";
@@ -280,7 +280,7 @@ function newRun(
     },
     startedBy: more.actor,
     leaseUntil: more.at + more.lease,
-    traceId: traceparentOf(more.start.traceparent)?.split("-")[1] ?? null,
+    traceId: parseTraceparent(more.start.traceparent ?? "")?.traceId ?? null,
     reason: null,
     startedAt: more.at,
     endedAt: null,

@@ -10,6 +10,11 @@ export function parseTraceparent(text: string): Traceparent | null {
   return version === "00" && more !== undefined ? null : { traceId, spanId, flags };
 }
 
+/** The first valid W3C `traceparent`. An invalid one is as good as none, as the standard has it: the trace starts anew. */
+export function traceparentOf(...candidates: unknown[]): string | undefined {
+  return candidates.find((candidate): candidate is string => typeof candidate === "string" && parseTraceparent(candidate) !== null);
+}
+
 export function formatTraceparent({ traceId, spanId, flags }: Traceparent): string {
   return `00-${traceId}-${spanId}-${flags}`;
 }

@@ -8,7 +8,7 @@ import { tlsOptions } from "../secret/presented.ts";
 import { enveloped, statelessVersion } from "../mcp/mcp-protocol.ts";
 import type { ConnectDeps, Connection } from "./connection.ts";
 import { openHttpChannel, withQuery } from "./http-channel.ts";
-import { printable } from "./stderr-ring.ts";
+import { printable } from "../log/printable.ts";
 import { createUpstreamClient } from "./upstream-client.ts";
 
 /**

@@ -6,7 +6,7 @@ import type { Access, RequestedBy } from "../secret/access.ts";
 import { rpcCodes } from "../mcp/mcp-protocol.ts";
 import { RpcError } from "../mcp/rpc-error.ts";
 import type { UpstreamSandboxDeps } from "../sandbox/contain-upstream.ts";
-import { printable } from "./stderr-ring.ts";
+import { printable } from "../log/printable.ts";
 
 /** What an upstream asks of its client in mid-call. */
 export type ServerRequest = { method: string; params: JsonObject };

@@ -7,7 +7,7 @@ import type { RequestOptions, ServerRequest } from "./connection.ts";
 import { isObject } from "./connection.ts";
 import { SessionExpired } from "./http-channel.ts";
 import { askable, inputRequestsOf } from "./input-requests.ts";
-import { printable } from "./stderr-ring.ts";
+import { printable } from "../log/printable.ts";
 
 /** What an upstream says of its work at a call, in the words of either revision. */
 export type TaskState = { id: string; status: string; statusMessage: string | null; pollMs: number | null; raw: JsonObject };

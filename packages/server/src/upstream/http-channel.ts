@@ -12,7 +12,7 @@ import { firstRequestId, isObject, maxMessageBytes, resultOfResponse, withProgre
 import { createSideTraffic } from "./side-traffic.ts";
 import { notConnected } from "./not-connected.ts";
 import { createSseReader } from "./sse-reader.ts";
-import { printable } from "./stderr-ring.ts";
+import { printable } from "../log/printable.ts";
 
 /** Our own requests to a Streamable HTTP upstream: one POST each, its answer handed over as it came. */
 export type HttpChannel = {

@@ -1,4 +1,5 @@
 import { StringDecoder } from "node:string_decoder";
+import { printable } from "../log/printable.ts";
 
 const maxLines = 50;
 const maxLineLength = 500;
@@ -44,9 +45,4 @@ export function createStderrRing(secrets: Readonly<Record<string, string>>, onLi
     },
     lines: () => (rest.trim() === "" ? [...lines] : [...lines, clean(rest)]),
   };
-}
-
-/** Text of others without terminal sequences and control characters. */
-export function printable(text: string): string {
-  return text.replaceAll(/\p{Cc}\[[0-9;?]*[ -/]*[@-~]/gu, "").replaceAll(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gu, " ");
 }

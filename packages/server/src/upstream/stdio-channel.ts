@@ -7,7 +7,7 @@ import type { RequestOptions } from "./connection.ts";
 import { firstRequestId, isObject, maxMessageBytes, resultOfResponse, withProgress } from "./connection.ts";
 import { createLineReader } from "./line-reader.ts";
 import { createSideTraffic } from "./side-traffic.ts";
-import { printable } from "./stderr-ring.ts";
+import { printable } from "../log/printable.ts";
 
 /**
  * One child's stdin and stdout, shared by two speakers: the SDK's client, which shakes hands and hears notifications, and our own
