@@ -82,6 +82,47 @@ unless { context.approvals.contains(Remit::Team::"support-lead") };`;
   await client.close();
 });
 
+test("[CST-09][CTL-18] a cap counts every way to an upstream, and a stop holds at each: both addresses, both eras, calls, reads, prompts and questions", async () => {
+  const policy = `${everythingGranted}
+@id("no.touch") forbid (principal, action == Remit::Action::"new__touch", resource);
+@id("cap") @obligation("cap") @params("{\\"counts\\": \\"actions\\", \\"limit\\": 6, \\"per\\": \\"day\\", \\"scope\\": \\"agent\\"}")
+permit (principal, action, resource);`;
+  await using relay = await openRelay([httpUpstream("new", server.url)], { policy });
+  const addresses = [
+    { url: `${relay.url}/mcp`, touch: "new__touch", steps: "new__steps", greet: "new__greet", uri: "remit://new/note://one" },
+    { url: `${relay.url}/mcp/new`, touch: "touch", steps: "steps", greet: "greet", uri: "note://one" },
+  ];
+  const person = helpful();
+  const open = await Promise.all(
+    addresses.map(async (address, index) => ({
+      ...address,
+      client: await connectClient(address.url, index === 0 ? "legacy" : "modern", person),
+    })),
+  );
+  for (const { client, touch } of open) {
+    expect((await client.listTools()).tools.map(({ name }) => name)).not.toContain(touch);
+    expect(await client.callTool({ name: touch, arguments: {} }).catch(String)).toMatchObject({
+      isError: true,
+      _meta: { "remit/outcome": { code: "policy-stop" } },
+    });
+  }
+  const [both, one] = open as [(typeof open)[0], (typeof open)[0]];
+  expect(await both.client.callTool({ name: both.steps, arguments: {} })).not.toHaveProperty("isError");
+  expect((await both.client.readResource({ uri: both.uri })).contents).toHaveLength(1);
+  expect((await one.client.getPrompt({ name: one.greet, arguments: { name: "Ada" } })).messages).toHaveLength(1);
+  // A call, the question to the model in it, and the call again with the answer.
+  expect(firstText(await one.client.callTool({ name: "think", arguments: {} }))).toContain("forty-two");
+  expect(person.asked).toEqual(["model"]);
+  const [{ key, spent } = { key: "", spent: 0 }] = await relay.remit.windows();
+  expect({ key: key.replace(/[\d-]+$/, ""), spent }).toEqual({ key: "cap/cap/agent/support-agent/", spent: 6 });
+  const full = { data: { code: "budget-exceeded" } };
+  await expect(both.client.readResource({ uri: both.uri })).rejects.toMatchObject(full);
+  await expect(one.client.getPrompt({ name: one.greet, arguments: { name: "Ada" } })).rejects.toMatchObject(full);
+  for (const { client, steps } of open)
+    expect(await client.callTool({ name: steps, arguments: {} })).toMatchObject({ isError: true, _meta: { "remit/outcome": full.data } });
+  await Promise.all(open.map(({ client }) => client.close()));
+});
+
 describe("[CTL-38][CTL-39] many upstreams at one address", () => {
   test("are told apart by name, and one that is away is named and empties no list", async () => {
     await using relay = await openRelay([httpUpstream("new", server.url), httpUpstream("away", "http://127.0.0.1:9/mcp")], {
