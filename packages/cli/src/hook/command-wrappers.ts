@@ -246,6 +246,7 @@ export const redefining: ReadonlySet<string> = new Set([
   "fc",
   "compgen",
   "jobs",
+  "shopt",
 ]);
 
 /** Variables that make programs run something else than they are asked to. */

@@ -13,3 +13,12 @@ test("[RUN-25] a line that names more than is told is not taken for understood: 
   const hosts = names.map((name) => `https://${name}.example`).join(" ");
   expect(shell(`curl ${hosts} https://evil.example`)?.unclear).toEqual(["it names more than is told here"]);
 });
+
+test("[RUN-25] a line that goes to more places than can be looked at is taken to touch what is protected", () => {
+  for (const command of ["cd a;".repeat(9_000), `cat ${Array.from({ length: 600 }, (_, index) => `f${index}`).join(" ")} .env`])
+    expect(describeCall({ type: "shell", command, session: "s", cwd: "/work", workspace: "/work" }, "codex", [])?.arguments).toMatchObject({
+      understood: false,
+      touchesProtected: true,
+      outsideWorkspace: true,
+    });
+});

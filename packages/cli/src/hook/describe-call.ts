@@ -42,12 +42,14 @@ export function describeCall(call: HookCall, client: string, protect: readonly s
   switch (call.type) {
     case "shell": {
       const reading = readCommand(call.command, { cwd: call.cwd, home: homedir() });
-      const reach = reachOf(
-        reading.places,
-        reading.folders,
-        reading.programs.some((program) => sweeping.has(program)),
-        surrounds,
-      );
+      const reach = reading.tooMany
+        ? { paths: [], protectedPaths: [], touchesProtected: true, outsideWorkspace: true }
+        : reachOf(
+            reading.places,
+            reading.folders,
+            reading.programs.some((program) => sweeping.has(program)),
+            surrounds,
+          );
       const { unclear } = reading;
       if (call.command.length > longestText) unclear.push("it is longer than an approver reads");
       // Policies look for what they forbid: a list that is cut would hide it.

@@ -54,6 +54,23 @@ test("[RUN-25] what sweeps a folder touches what is protected in it", () => {
   expect(reach(".", { sweeping: true }).protectedPaths).toContain(join(workspace, ".env"));
 });
 
+test("[RUN-25] what lies below a hidden folder is protected as anywhere, and guarded by patterns with signs of their own", () => {
+  for (const text of [".cursor/worktrees/one/.env", ".cache/a/.git/config", ".claude/worktrees/one/.git"])
+    expect(reach(text).touchesProtected, text).toBe(true);
+  for (const text of ["id_rsa.pub", "a+b.pem", "x/.config/gcloud/token"]) expect(reach(text).touchesProtected, text).toBe(true);
+  for (const text of ["idxrsa", "apem", "x.config/gcloud"]) expect(reach(text).touchesProtected, text).toBe(false);
+  expect(reach("src/a1.ts", { protect: ["src/a[0-9].ts"] }).touchesProtected).toBe(true);
+  expect(reach("src/ab.ts", { protect: ["src/a[0-9].ts"] }).touchesProtected).toBe(false);
+});
+
+test("[RUN-25] a pattern that stands for more than can be looked at is taken for protected, and soon", () => {
+  const names = Array.from({ length: 6_000 }, (_, index) => ({ text: `n${index}`, glob: false }));
+  expect(reachOf(names, [workspace], false, { workspace, protect: [] }).touchesProtected).toBe(true);
+  expect(reach("/*/*/*/*/*/*/x", { glob: true }).touchesProtected).toBe(true);
+  // One folder, as in Bash: not every folder of the disk.
+  expect(reach("**/x.ts", { glob: true }).touchesProtected).toBe(false);
+});
+
 test("more may be protected, and links lead outside", () => {
   expect(reach("src/main.ts", { protect: ["src/**"] }).touchesProtected).toBe(true);
   expect(reach("innocent/x").outsideWorkspace).toBe(false);

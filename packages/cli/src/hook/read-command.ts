@@ -31,6 +31,8 @@ export type CommandReading = {
   /** Whatever may name a file, with every folder that it may be relative to. */
   places: { text: string; glob: boolean }[];
   folders: string[];
+  /** There are more places than can be looked at. */
+  tooMany: boolean;
   /** What cannot be known without running it. Empty: everything was understood. */
   unclear: string[];
 };
@@ -39,6 +41,7 @@ const deepest = 8;
 const longest = 65_536;
 const mostPrograms = 500;
 const mostFolders = 16;
+const mostPlaces = 500;
 
 /** Reads a Bash command line, and the command lines in it. */
 export function readCommand(source: string, { cwd, home }: { cwd: string; home: string }): CommandReading {
@@ -47,9 +50,10 @@ export function readCommand(source: string, { cwd, home }: { cwd: string; home: 
   const hosts = new Set<string>();
   const unclear = new Set<string>();
   const folders = new Set([cwd]);
-  const places: CommandReading["places"] = [];
+  const places = new Map<string, CommandReading["places"][number]>();
   let writesFiles = false;
   let count = 0;
+  let tooMany = false;
 
   function line(text: string, depth: number): void {
     if (depth > deepest || text.length > longest) return void unclear.add("it is nested too deeply or too long to be read");
@@ -105,7 +109,8 @@ export function readCommand(source: string, { cwd, home }: { cwd: string; home: 
       if (piece === "" || /^-+$/.test(piece)) continue;
       const expanded = glob ? expandBraces(piece) : [piece];
       if (expanded === null) unclear.add("a word of it stands for too many others");
-      for (const one of expanded ?? []) places.push({ text: one, glob: glob && /[*?[(]/.test(one) });
+      for (const one of expanded ?? [])
+        places.set(one, { text: one, glob: places.get(one)?.glob === true || (glob && /[*?[(]/.test(one)) });
     }
   }
 
@@ -196,8 +201,8 @@ export function readCommand(source: string, { cwd, home }: { cwd: string; home: 
   /** Whether it goes there, and when, is not followed: what comes after is looked for in every folder. */
   function goTo(target: string): void {
     const before = [...folders];
-    for (const folder of before) folders.add(resolve(folder, target));
-    if (folders.size > mostFolders) unclear.add("it goes to more folders than can be looked at");
+    if (before.length <= mostFolders) for (const folder of before) folders.add(resolve(folder, target));
+    if (folders.size > mostFolders) tooMany = true;
   }
 
   function shell(program: string, rest: readonly ShellWord[], depth: number, fed: boolean): void {
@@ -284,14 +289,17 @@ export function readCommand(source: string, { cwd, home }: { cwd: string; home: 
   }
 
   line(source, 0);
+  tooMany ||= places.size > mostPlaces;
+  if (tooMany) unclear.add("it names more places than can be looked at");
   if (count > 1 && (programs.has("ln") || programs.has("mount"))) unclear.add("where its links lead is only known once they are there");
   return {
     programs: [...programs],
     commands: [...commands],
     hosts: [...hosts],
     writesFiles,
-    places,
+    places: [...places.values()],
     folders: [...folders],
+    tooMany,
     unclear: [...unclear],
   };
 }

@@ -115,7 +115,7 @@ permit (principal, action, resource);`;
   expect(person.asked).toEqual(["model"]);
   const [{ key, spent } = { key: "", spent: 0 }] = await relay.remit.windows();
   expect({ key: key.replace(/[\d-]+$/, ""), spent }).toEqual({ key: "cap/cap/agent/support-agent/", spent: 6 });
-  const full = { data: { code: "budget-exceeded" } };
+  const full = { data: { code: "rate-exceeded" } };
   await expect(both.client.readResource({ uri: both.uri })).rejects.toMatchObject(full);
   await expect(one.client.getPrompt({ name: one.greet, arguments: { name: "Ada" } })).rejects.toMatchObject(full);
   for (const { client, steps } of open)
