@@ -135,15 +135,16 @@ test("[DAT-14] what an upstream says of a failure is told to the caller, and in 
   const [row] = await remit.database.query<{ reason: string }>("SELECT reason FROM action");
   expect(row?.reason).toBe(ended?.data["reason"]);
   if (outcome.type !== "failed") throw new Error(outcome.type);
-  // Also of whom the call says nothing: what answers with an error of JSON-RPC is heard, sealed beside the entry, and not in it.
+  // Also of whom the call says nothing: the words of an error, or of a task that was cancelled, are heard, sealed beside the entry, and not in it.
   const words = "Lee Brown's account is closed";
-  remit.upstream.answer = () => {
-    const cause = new RpcError(-32000, words);
-    throw new RemitError("upstream-error", `upstream "helpdesk" answered with error -32000: ${words}`, { cause });
-  };
-  expect(await remit.act("send_email", { to: "kim@example.org" })).toMatchObject({ reason: expect.stringContaining(words) as string });
-  const last = (await remit.entries()).findLast(({ type }) => type === "action-failed");
-  expect(last?.data["reason"]).toBe('upstream "helpdesk" answered with error -32000: [redacted]');
+  for (const cause of [new Error(words), new RpcError(-32000, words)]) {
+    remit.upstream.answer = () => {
+      throw new RemitError("upstream-error", `upstream "helpdesk" answered with error -32000: ${words}`, { cause });
+    };
+    expect(await remit.act("send_email", { to: "kim@example.org" })).toMatchObject({ reason: expect.stringContaining(words) as string });
+    const last = (await remit.entries()).findLast(({ type }) => type === "action-failed");
+    expect(last?.data["reason"]).toBe('upstream "helpdesk" answered with error -32000: [redacted]');
+  }
   const [entry] = await remit.superuser.query<{ entry_id: string }>(
     "SELECT entry_id FROM ledger_payload WHERE name = 'failure' ORDER BY entry_id DESC",
   );

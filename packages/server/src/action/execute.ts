@@ -58,6 +58,8 @@ type Ending = {
   result: ToolResult | null;
   amountSpent: boolean;
   fault?: UpstreamFault;
+  /** What of the reason are the upstream's own words. */
+  said?: string;
 };
 
 /** What is recorded of how it was executed. */
@@ -92,7 +94,7 @@ const everyDetector: ReadonlySet<Detector> = new Set(detectors);
 
 function endOf(deps: ActionDeps, execution: Execution, ending: Ending, how: How): End {
   const { state, code, amountSpent, result } = ending;
-  const reason = ending.reason === null ? null : inClear(ending.reason, ending.fault, execution.input.value);
+  const reason = ending.reason === null ? null : inClear(ending.reason, ending.said, execution.input.value);
   const entry = outcomeEntry(deps, execution, ending, reason, how);
   const also = state === "succeeded" ? notifications(deps, execution) : [];
   return { actionId: execution.actionId, state, code, reason, entry, also, resultEntry: result === null ? null : entry.id, amountSpent };
@@ -102,8 +104,8 @@ function endOf(deps: ActionDeps, execution: Execution, ending: Ending, how: How)
  * What an upstream says repeats what it was given, and may be about anybody: the caller is told, and it is sealed beside the entry, which
  * cannot be erased and says the rest.
  */
-function inClear(reason: string, fault: UpstreamFault | undefined, input: JsonObject): string {
-  const ours = fault === undefined ? reason : withoutValues(reason, [fault.message]);
+function inClear(reason: string, said: string | undefined, input: JsonObject): string {
+  const ours = said === undefined ? reason : withoutValues(reason, [said]);
   return redactText(withoutValues(ours, input), everyDetector);
 }
 
@@ -197,8 +199,9 @@ async function run(deps: ActionDeps, execution: Execution, done: Done): Promise<
     if (stop !== null) return { ...stop, reason: `${stop.why} It may or may not have happened.`, result: null, amountSpent: true };
     const code = RemitError.is(error) ? error.code : "upstream-error";
     const reason = plainText(error instanceof Error ? error.message : String(error));
-    const failure: Ending = { state: "failed", code, reason, result: null, amountSpent: !isUnsent(code) };
     const cause = error instanceof RpcError ? error : error instanceof Error ? error.cause : null;
+    const said = code === "upstream-error" && cause instanceof Error ? { said: plainText(cause.message) } : {};
+    const failure: Ending = { state: "failed", code, reason, result: null, amountSpent: !isUnsent(code), ...said };
     return cause instanceof RpcError ? { ...failure, fault: faultOf(cause) } : failure;
   } finally {
     flight.leave();

@@ -96,7 +96,7 @@ export async function followTask(created: TaskState, options: FollowOptions): Pr
         if (!stateless) return await request("tasks/result", params, polling());
         throw failureOf(upstream, task);
       case "cancelled":
-        throw new RemitError("upstream-error", `upstream "${upstream}" cancelled its task${because(task)}`);
+        throw cancelledByItself(upstream, task);
       default:
         throw new RemitError(
           "upstream-error",
@@ -205,8 +205,10 @@ function failureOf(upstream: string, { raw }: TaskState): RemitError {
   return new RemitError("upstream-error", `upstream "${upstream}" ended its task with error ${cause.code}: ${text}`, { cause });
 }
 
-function because({ statusMessage }: TaskState): string {
-  return statusMessage === null ? "" : `: ${statusMessage}`;
+function cancelledByItself(upstream: string, { statusMessage }: TaskState): RemitError {
+  if (statusMessage === null) return new RemitError("upstream-error", `upstream "${upstream}" cancelled its task`);
+  const cause = new Error(statusMessage);
+  return new RemitError("upstream-error", `upstream "${upstream}" cancelled its task: ${statusMessage}`, { cause });
 }
 
 function forgotten(upstream: string, why: string): RemitError {
