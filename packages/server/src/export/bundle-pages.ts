@@ -79,7 +79,7 @@ async function bundlePayload(
   if (key !== null && form === "sealed") return { seq, name, state: "sealed", ciphertext: sealed };
   const opened = key === null ? null : openPayload(key, row, ciphertext);
   if (opened === null) {
-    const state = (await erasures.explain(row.subject, sealedAt)) ? "erased" : "damaged";
+    const state = (await erasures.explain(row.subject, { seq, at: sealedAt })) ? "erased" : "damaged";
     return { seq, name, state, ciphertext: sealed };
   }
   return { seq, name, state: "open", salt: opened.salt.toString("hex"), value: opened.value };

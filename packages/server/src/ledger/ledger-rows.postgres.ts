@@ -69,8 +69,11 @@ export function createLedgerRows(database: Queryable): LedgerRows {
       return rows.map(({ entry_id: entryId, name }) => ({ entryId, name }));
     },
     async erasures() {
-      const rows = await database.query<{ body: Buffer }>("SELECT body FROM ledger_entry WHERE type = ANY ($1)", [erasureTypes]);
-      return rows.map(({ body }) => body);
+      const rows = await database.query<{ body: Buffer; seq: string | null }>(
+        "SELECT e.body, l.seq FROM ledger_entry e LEFT JOIN ledger_leaf l ON l.entry_id = e.id WHERE e.type = ANY ($1)",
+        [erasureTypes],
+      );
+      return rows.map(({ body, seq }) => ({ body, seq: seq === null ? null : Number(seq) }));
     },
     async publicKeys() {
       const rows = await database.query<{ public_key: Buffer }>(

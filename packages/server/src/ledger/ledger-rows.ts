@@ -17,8 +17,8 @@ export type LedgerRows = {
   neverSequenced(time: Date, limit: number): Promise<string[]>;
   /** Payloads of no entry. */
   strayPayloads(limit: number): Promise<{ entryId: string; name: string }[]>;
-  /** The bodies of entries that say that keys of payloads were destroyed. */
-  erasures(): Promise<Buffer[]>;
+  /** Entries that say that keys of payloads were destroyed. */
+  erasures(): Promise<{ body: Buffer; seq: number | null }[]>;
   /** The public keys that sign checkpoints, SubjectPublicKeyInfo in DER. */
   publicKeys(): Promise<Buffer[]>;
 };

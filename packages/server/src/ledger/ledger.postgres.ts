@@ -90,10 +90,13 @@ export function createLedger({ database, payloadKeys: keys, origin = defaultOrig
       if (row === undefined || key === null) return null;
       const opened = openPayload(key, { entryId, name, subject: row.subject }, row.ciphertext);
       if (opened === null) {
-        const [entry] = await database.query<{ at: Date }>("SELECT at FROM ledger_entry WHERE id = $1", [entryId]);
+        const [entry] = await database.query<{ at: Date; seq: string | null }>(
+          "SELECT e.at, l.seq FROM ledger_entry e LEFT JOIN ledger_leaf l ON l.entry_id = e.id WHERE e.id = $1",
+          [entryId],
+        );
         // Whoever does something after his key was erased has a new one, of the same name.
-        if (entry !== undefined && (await createErasures(createLedgerRows(database)).explain(row.subject, entry.at.toISOString())))
-          return null;
+        const place = { seq: entry?.seq == null ? null : Number(entry.seq), at: entry?.at.toISOString() ?? "" };
+        if (await createErasures(createLedgerRows(database)).explain(row.subject, place)) return null;
         throw new RemitError(
           "internal",
           `The payload "${name}" of ${entryId} was changed: its key does not open it. Run: remit audit verify`,

@@ -76,10 +76,14 @@ export function testEntry(type: EntryType = "action-denied", more: Partial<NewEn
 }
 
 /** Destroys a key as erasing does, with the entry that says so. */
-export async function eraseKey(parts: LedgerParts & Pick<TestDatabase, "database" | "superuser">, key: string): Promise<void> {
+export async function eraseKey(
+  parts: LedgerParts & Pick<TestDatabase, "database" | "superuser">,
+  key: string,
+  at = new Date().toISOString(),
+): Promise<void> {
   await parts.superuser.query("DELETE FROM payload_key WHERE subject = $1", [key]);
   parts.payloadKeys.forget();
-  await parts.ledger.record(testEntry("subject-erased", { actor: "party:ada", data: { key } }));
+  await parts.ledger.record(testEntry("subject-erased", { at, actor: "party:ada", data: { key } }));
   await parts.sequencer.flushed();
 }
 

@@ -155,12 +155,16 @@ async function checkPayloads(
     const recorded = events.get(row.entryId);
     if (recorded === undefined) continue;
     options.payloads.sealed += 1;
-    const wrong = await wrongWithPayload(row, recorded.event, options);
+    const wrong = await wrongWithPayload(row, recorded, options);
     if (wrong !== null) options.report(recorded.seq, row.entryId, `The payload "${row.name}" of ${row.entryId} ${wrong}`);
   }
 }
 
-async function wrongWithPayload(row: PayloadRow, { data, time }: LedgerEvent, options: PageOptions): Promise<string | null> {
+async function wrongWithPayload(
+  row: PayloadRow,
+  { seq, event: { data, time } }: { seq: number; event: LedgerEvent },
+  options: PageOptions,
+): Promise<string | null> {
   const commitment = data.payloads?.[row.name];
   if (commitment === undefined) return "is not one that was recorded: it was put in";
   const ciphertext = row.ciphertext ?? (await options.rows.ciphertext(row.entryId, row.name));
@@ -172,7 +176,7 @@ async function wrongWithPayload(row: PayloadRow, { data, time }: LedgerEvent, op
     return null;
   }
   // Of what somebody does after his key was erased, the new key has the same name; it opens nothing that was before.
-  if (await options.erasures.explain(row.subject, time)) {
+  if (await options.erasures.explain(row.subject, { seq, at: time })) {
     options.payloads.erased += 1;
     return null;
   }
