@@ -37,6 +37,20 @@ describe("[CTL-19][RUN-19] a schema that would take for ever ends, and the call 
   });
 });
 
+test("[CTL-19] a schema that cannot be compiled is refused, and not tried again with each call", () => {
+  const normaliser = createNormaliser();
+  const refusal = () => {
+    try {
+      return normaliser.arguments(pin(code("([")), {});
+    } catch (error) {
+      return error;
+    }
+  };
+  const first = refusal();
+  expect(first).toMatchObject({ code: "tool-changed", message: expect.stringContaining("cannot be compiled") as string });
+  expect(refusal()).toBe(first);
+});
+
 describe("what is meant well", () => {
   test.each<[JsonObject, JsonObject, JsonObject]>([
     [code("^(a+)+$"), { code: "aaa" }, { code: "aab" }],

@@ -35,16 +35,16 @@ function problems({ validate, check }: Validator, value: JsonObject, size: numbe
 }
 
 export function createNormaliser(): Normaliser {
-  const compiled = new Map<string, Validator>();
+  const compiled = new Map<string, Validator | RemitError>();
 
   function validator(key: string, schema: JsonObject): Validator {
     let known = compiled.get(key);
     if (known === undefined) {
-      const validate = compile(schema);
-      known = { validate, check: boundedCheck(validate, schema) };
+      known = compile(schema);
       if (compiled.size >= maxCompiled) compiled.clear();
       compiled.set(key, known);
     }
+    if (known instanceof RemitError) throw known;
     return known;
   }
 
@@ -131,7 +131,8 @@ function isObject(value: Json | undefined): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function compile(schema: JsonObject): ValidateFunction {
+/** What cannot be compiled is not tried again: a large schema that fails costs seconds. */
+function compile(schema: JsonObject): Validator | RemitError {
   const dialect = typeof schema["$schema"] === "string" ? schema["$schema"] : "";
   const options = { strict: false, allErrors: false, validateFormats: true, logger: false } as const;
   const ajv = /draft-0[467]/.test(dialect) ? new Ajv(options) : new Ajv2020(options);
@@ -139,9 +140,10 @@ function compile(schema: JsonObject): ValidateFunction {
   try {
     // An id would be registered; two tools may carry the same one. A dialect of its own would have to be fetched.
     const { $schema: _dialect, $id: _id, ...rest } = schema;
-    return ajv.compile(rest);
+    const validate = ajv.compile(rest);
+    return { validate, check: boundedCheck(validate, schema) };
   } catch (cause) {
-    throw new RemitError(
+    return new RemitError(
       "tool-changed",
       `The tool's schema cannot be compiled: ${cause instanceof Error ? cause.message : String(cause)}`,
       { cause },
