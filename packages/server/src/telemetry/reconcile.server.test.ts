@@ -1,6 +1,6 @@
 import type { RecordedEvent } from "@remit/contract";
 import { type ToldEnd, isInRatio, reconcile, reconciledEnds } from "@remit/core";
-import { expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import { openEndpoint, openReceiver } from "./otlp-receiver.testing.ts";
 import type { ReceivedSpan } from "./otlp-receiver.testing.ts";
 import { openObservedServer } from "./observed-server.testing.ts";
@@ -8,6 +8,8 @@ import type { ObservedServer } from "./observed-server.testing.ts";
 
 const patience = { timeout: 120_000, interval: 250 };
 const secret = "canary-5f1c";
+
+afterEach(() => void vi.unstubAllEnvs());
 
 /** Actions that end in every way that an end can be brought about from outside. What waits in the end goes on waiting. */
 async function actInEveryWay(world: ObservedServer, scale: number): Promise<void> {
@@ -167,6 +169,9 @@ test("[OBS-02][AUD-14] an OTLP endpoint that hangs or dies holds up nothing and 
   const urls = { hangs: hanging.url, dies: dying.url };
   // One after the other: several servers at once are more than a busy machine can carry.
   for (const [how, url] of Object.entries(urls)) {
+    // The exporter reads it from the process; by default a batch is given up after ten seconds.
+    if (how === "hangs") vi.stubEnv("OTEL_EXPORTER_OTLP_TIMEOUT", "2000");
+    else vi.unstubAllEnvs();
     await using world = await openObservedServer({ OTEL_EXPORTER_OTLP_ENDPOINT: url });
     if (how === "dies") {
       await world.call("echo", { text: "before" });
