@@ -37,7 +37,7 @@ export function openGateway(app: App, parts: GatewayParts): void {
   const { deps, path, database, masterKey, control, upstreams, upstreamTasks, approvals, callers, publicUrl } = parts;
   const { registry, now } = deps;
   const states = createRequestStates({ key: masterKey.derive("request-state"), now });
-  const used = createUsedStates(database);
+  const used = createUsedStates(database, now);
   const actions = createFollowedActions(deps);
   const structured = (tool: string): boolean => registry.current().tools.get(tool)?.pin?.outputSchema === null;
   const tasks = createApprovalTasks({ states, used, actions, approvals, running: upstreamTasks, structured, now });

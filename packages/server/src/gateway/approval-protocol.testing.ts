@@ -30,7 +30,7 @@ export async function openApprovalGateway(
   const { deps, approvals } = remit;
   approvals.onGranted(() => void remit.path.executeGranted());
   const states = createRequestStates({ key: createMasterKey(Buffer.alloc(32, 7)).derive("request-state"), now: deps.now });
-  const used = createUsedStates(remit.database);
+  const used = createUsedStates(remit.database, deps.now);
   const actions = createFollowedActions(deps);
   const tasks = createApprovalTasks({
     states,

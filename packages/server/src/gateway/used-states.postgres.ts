@@ -1,10 +1,11 @@
 import type { Database } from "../database/database.ts";
 import type { UsedStates } from "./used-states.ts";
 
-export function createUsedStates(database: Database): UsedStates {
+/** `now`: the clock that states expire by. */
+export function createUsedStates(database: Database, now: () => Date): UsedStates {
   return {
     async use(id, expiresAt) {
-      await database.query("DELETE FROM used_state WHERE expires_at < now() - interval '1 hour'");
+      await database.query("DELETE FROM used_state WHERE expires_at < $1::timestamptz - interval '1 hour'", [now().toISOString()]);
       const rows = await database.query(
         "INSERT INTO used_state (id, expires_at) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING RETURNING id",
         [id, expiresAt],
