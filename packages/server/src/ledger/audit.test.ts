@@ -126,7 +126,13 @@ const triage: NewEntry[] = [
     at: at(10),
     runId: run,
     actionId: email,
-    data: { ...about, tool: "helpdesk__send_email", policies: ["mail"], obligations: [{ type: "notify" }] },
+    data: {
+      ...about,
+      tool: "helpdesk__send_email",
+      policies: ["mail"],
+      facts: { hour: 10, actionsToday: 3 },
+      obligations: [{ type: "notify" }],
+    },
   }),
   testEntry("action-failed", {
     at: at(11),
@@ -196,8 +202,9 @@ test("[AUD-07][AUD-03][AUD-06][AUD-08][AUD-12] an approved action tells both dec
         policies: ["mail-gate"],
         policyDigest: "b".repeat(64),
         approvals: [{ team: "leads", gates: ["mail-gate"] }],
+        facts: null,
       },
-      { verdict: "allow", policies: ["mail"], obligations: [{ type: "notify" }] },
+      { verdict: "allow", policies: ["mail"], facts: { hour: 10, actionsToday: 3 }, obligations: [{ type: "notify" }] },
     ]);
     expect(action?.approvals).toMatchObject([
       {
