@@ -374,7 +374,7 @@ export const requirements: readonly Requirement[] = [
   {
     id: "AUD-06",
     capability: "Provenance of decisions",
-    promise: "A decision is recorded with the policies, facts and versions that it was made from.",
+    promise: "A decision is recorded with the policies, facts and versions that it was made from, and told as W3C PROV to other programs.",
     level: "N",
   },
   {

@@ -14,6 +14,7 @@ import { defineProofs } from "./proof.command.ts";
 import { defineReports } from "./define-reports.ts";
 import { defineExport, defineKeys } from "./export.command.ts";
 import { defineReconcile } from "./reconcile.command.ts";
+import { provenanceOf } from "./provenance.ts";
 import { storyWords } from "./story-words.ts";
 import { trailersOf } from "./trailer-words.ts";
 import { verdictWords } from "./verdict-words.ts";
@@ -67,6 +68,12 @@ export function defineAudit(command: Command, run: Run): void {
     .description("what the message of a commit or a pull request says of the run or action behind it, as git trailers")
     .action((id: string) => run((frame) => showTrailers(frame, id)));
   example(trailers, "remit audit trailers run_0190… >> .git/PULL_REQUEST_BODY", "remit audit trailers act_0190… --json");
+
+  const provenance = command
+    .command("provenance <id>")
+    .description("where each decision and action of a run or action came from, as PROV-JSON (W3C); without what was said")
+    .action((id: string) => run((frame) => showProvenance(frame, id)));
+  example(provenance, "remit audit provenance run_0190… > run.prov.json", "remit audit provenance act_0190… | jq .actedOnBehalfOf");
 
   defineReports(command, run);
 
@@ -133,6 +140,15 @@ async function showTrailers(frame: Frame, id: string): Promise<void> {
   });
   const trailers = trailersOf(story, checkpoint, client.url);
   frame.terminal.answer(trailers, () => trailers.map(({ key, value }) => `${key}: ${value}`));
+}
+
+/** It is data for other programs, whether or not it is asked for as such. */
+async function showProvenance(frame: Frame, id: string): Promise<void> {
+  const client = await frame.client();
+  const story = await client.send({ path: path`/v1/audit/show/${id}`, response: storySchema, timeoutMs: 60_000 });
+  if (story.truncated) frame.terminal.say("It is longer than is shown at once: this is its beginning. Ask for its actions one by one.");
+  const document = provenanceOf(story, client.url);
+  frame.terminal.answer(document, () => [safeJson(document, 2)]);
 }
 
 async function verifyLedger(frame: Frame): Promise<number> {
