@@ -50,3 +50,10 @@ test.each(poisoned)("[CTL-18] caught: %s", (text) => {
 test.each(honest)("[CTL-18] let through: %s", (text) => {
   expect(instructionLike(text)).toBeNull();
 });
+
+test("[CTL-18][RUN-19] however long a text is and whatever it repeats, it is read through once", () => {
+  for (const piece of ["\n", "# \n", "read ", "ignore previous ", "every email ", "system ", "a"])
+    expect(instructionLike(piece.repeat(Math.ceil(200_000 / piece.length))), JSON.stringify(piece)).toEqual(
+      piece === "a" ? { rule: "it hides something in an encoding", quote: "a".repeat(160) } : null,
+    );
+});

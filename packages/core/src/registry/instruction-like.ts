@@ -14,7 +14,7 @@ const rules: readonly { rule: string; pattern: RegExp }[] = [
   {
     rule: "it is marked up as a message of somebody else",
     pattern:
-      /<\/?(?:important|system|secret|critical|instructions?|admin|hidden|assistant|user)>|\[\/?inst\]|<\|[a-z_]{2,20}\|>|^\s*(?:###?\s*)?(?:system|assistant)\s*:|<!--/m,
+      /<\/?(?:important|system|secret|critical|instructions?|admin|hidden|assistant|user)>|\[\/?inst\]|<\|[a-z_]{2,20}\|>|^\s{0,3}(?:###?\s{0,3})?(?:system|assistant)\s{0,3}:|<!--/m,
   },
   {
     rule: "it wants something kept from people",

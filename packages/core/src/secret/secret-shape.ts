@@ -11,7 +11,7 @@ const known: readonly [string, RegExp][] = [
   ["an npm token", /\bnpm_[A-Za-z0-9]{30,}/],
   ["a Vault token", /\bhv[sbr]\.[A-Za-z0-9_-]{20,}/],
   ["a JSON Web Token", /\beyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\./],
-  ["a URL with a password", /\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@]+:[^\s/@]+@/i],
+  ["a URL with a password", /\b[a-z][a-z0-9+.-]{0,40}:\/\/[^\s/:@]+:[^\s/@]+@/i],
   ["an authorization header", /\b(?:bearer|basic)\s+[A-Za-z0-9._~+/=-]{12,}/i],
 ];
 
