@@ -1,7 +1,8 @@
-import { expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { checkpointText, joinHashes, signNote } from "@remit/core";
 import type { LedgerVerdict } from "@remit/contract";
-import type { Queryable } from "../database/database.ts";
+import { openDatabase } from "../database/database.postgres.ts";
+import type { Database, Queryable } from "../database/database.ts";
 import { ledgerKey, defaultOrigin, sha256Tree } from "./ledger-key.ts";
 import { createLedgerRows } from "./ledger-rows.postgres.ts";
 import { eraseKey, fill, openTestLedger, testEntry, testId } from "./ledger.testing.ts";
@@ -305,13 +306,34 @@ const campaign: { name: string; sql: string[]; seq: number | null; what: RegExp 
   },
 ];
 
-test.each(campaign)("[AUD-14] found when a superuser $name", async ({ sql, seq, what }) => {
-  await using test = await openFilledLedger();
-  for (const statement of sql) await test.superuser.query(statement);
-  const verdict = await verify(test);
-  expect(verdict.ok).toBe(false);
-  expect(verdict.firstWrong).toMatchObject({ seq, what: expect.stringMatching(what) });
-  expect(verdict.problemCount).toBeGreaterThan(0);
+describe("in a transaction", () => {
+  // Filled once: what a case does to it is verified in the transaction that does it, which is then rolled back.
+  let filled: Awaited<ReturnType<typeof openFilledLedger>>;
+  let superuser: Database;
+  beforeAll(async () => {
+    filled = await openFilledLedger();
+    superuser = openDatabase({ url: filled.url, poolSize: 1, role: null });
+    expect((await verify({ ...filled, database: superuser })).problems).toEqual([]);
+  });
+  afterAll(async () => {
+    // Each case was found in what it did, and not in what one before had left.
+    expect((await verify(filled)).problems).toEqual([]);
+    await superuser.close();
+    await filled[Symbol.asyncDispose]();
+  });
+
+  test.each(campaign)("[AUD-14] found when a superuser $name", async ({ sql, seq, what }) => {
+    const rolledBack = new Error("rolled back");
+    const verified = superuser.transaction(async (transaction) => {
+      for (const statement of sql) await transaction.query(statement);
+      const verdict = await verify({ ...filled, database: transaction });
+      expect(verdict.ok).toBe(false);
+      expect(verdict.firstWrong).toMatchObject({ seq, what: expect.stringMatching(what) });
+      expect(verdict.problemCount).toBeGreaterThan(0);
+      throw rolledBack;
+    });
+    await expect(verified).rejects.toBe(rolledBack);
+  });
 });
 
 test("[AUD-14] entries that were rewritten together with every copy of their hashes are found by the signature", async () => {
