@@ -76,6 +76,15 @@ describe("what is meant well", () => {
     expect(() => normaliser.arguments(pin(schema), bad)).toThrow(/^(?!.*takes too long)The arguments do not fit/);
   });
 
+  test("a pattern may be as long as it likes: looking at it takes no time, and one that is too large for the engine is a refusal", () => {
+    const problem = (pattern: string) =>
+      createNormaliser()
+        .resultProblem(pin({}, code(pattern)), { code: "x" })
+        ?.slice(0, 60) ?? null;
+    expect(problem(`x|[${"[".repeat(100_000)}]`)).toBeNull();
+    expect(problem("\\[".repeat(100_000))).toContain("cannot be checked");
+  });
+
   test("[RUN-19] after one that took too long, others of its size are not tried for a while, and smaller ones are", () => {
     let now = 0;
     let tried = 0;

@@ -33,7 +33,8 @@ export function boundedCheck(check: (value: unknown) => boolean, schema: JsonObj
       if (now() < rest.until && size >= rest.from) throw tooLong();
       return watched(check, value);
     } catch (error) {
-      if (!hasTimedOut(error) && !(error instanceof RangeError)) throw error;
+      // Out of time or of stack, or a pattern that turns out too large for the engine when it is first used.
+      if (RemitError.is(error)) throw error;
       const from = now() < rest.until ? Math.min(rest.from, size / 2) : size / 2;
       rest = { until: now() + restMs, from };
       throw tooLong(error);
@@ -96,7 +97,14 @@ function costOf(schema: JsonObject): CheckCost {
   return cost;
 }
 
+/** Patterns that people write are shorter; to look at one takes time as well. */
+const longestPattern = 1_000;
+
 function add(cost: CheckCost, pattern: string): void {
+  if (pattern.length > longestPattern) {
+    cost.unbounded = true;
+    return;
+  }
   const bare = pattern.replace(/\\./gs, "x").replace(/\[[^\]]*\]/gs, "x");
   // `{8}` matches in one way only.
   const quantifiers = bare.match(/[*+]|\{\d*,\d*\}/g)?.length ?? 0;
