@@ -142,7 +142,7 @@ async function run(deps: ActionDeps, execution: Execution, done: Done): Promise<
     const unfit = await whyUnfit(deps, execution);
     if (unfit !== null) return { state: "failed", ...unfit, result: null, amountSpent: false };
     // A halt may have been engaged between the decision and this moment.
-    deps.inFlight.apply(deps.halts.current());
+    flight.apply(deps.halts.current());
     const timeoutMs = spec.timeoutMs ?? deps.registry.current().upstreams.get(spec.upstream)?.timeoutMs ?? 30_000;
     const { continuation, perform } = execution;
     const relay = quietWhereRedacted(execution);

@@ -7,25 +7,24 @@ const maxStarts = 2_048;
 /** Why an action was stopped while it ran. */
 export type Stop = { state: "halted" | "cancelled"; code: "halted" | "safe-mode" | "cancelled"; why: string };
 
-type Flight = { subject: HaltSubject; abort: AbortController; stop: Stop | null; ended: Promise<void>; end: () => void };
+/** One action that this server executes, from before it is looked at for the last time until it has ended. */
+export type Flight = {
+  /** Aborted by a halt, or by the caller's own signal. */
+  signal: AbortSignal;
+  stop(): Stop | null;
+  /** Stops it where one of these halts covers it; says whether one did now. */
+  apply(halts: readonly Halt[]): boolean;
+  /** Says that it begins to execute now. */
+  begin(): void;
+  leave(): void;
+};
 
 /** What this server is executing now, so that a halt can reach it. */
 export type InFlight = {
   /** Says that this server sees to an action, from before its intent until its outcome is recorded, or until the result is called. */
   hold(id: Id<"action">): () => void;
   isHeld(id: Id<"action">): boolean;
-  /** Registers an action; its signal is aborted by a halt, or by the caller's own signal. */
-  enter(
-    id: Id<"action">,
-    subject: HaltSubject,
-    callerSignal: AbortSignal,
-  ): {
-    signal: AbortSignal;
-    stop: () => Stop | null;
-    /** Says that it begins to execute now. */
-    begin: () => void;
-    leave: () => void;
-  };
+  enter(id: Id<"action">, subject: HaltSubject, callerSignal: AbortSignal): Flight;
   /** How long ago something that this halt covers last began to execute here, in milliseconds; null where nothing did of late. */
   sinceLastStart(halt: Halt): number | null;
   /** Stops everything that these halts cover; returns how many. */
@@ -45,23 +44,92 @@ export type InFlight = {
   size(): number;
 };
 
-const closed: Stop = {
-  state: "cancelled",
-  code: "cancelled",
-  why: "The server was stopped.",
+const closed: Stop = { state: "cancelled", code: "cancelled", why: "The server was stopped." };
+const callerGone: Stop = { state: "cancelled", code: "cancelled", why: "The caller went away." };
+
+type Board = {
+  flights: Map<Id<"action">, BoardedFlight>;
+  closing: AbortSignal;
+  started(subject: HaltSubject): void;
 };
 
+/** A class: what it does is not made anew for every call. */
+class BoardedFlight implements Flight {
+  readonly subject: HaltSubject;
+  readonly #id: Id<"action">;
+  readonly #board: Board;
+  readonly #caller: AbortSignal;
+  readonly #abort = new AbortController();
+  readonly #onCaller = (): void => this.end(callerGone);
+  #stop: Stop | null = null;
+  #left: PromiseWithResolvers<void> | null = null;
+
+  constructor(id: Id<"action">, subject: HaltSubject, caller: AbortSignal, board: Board) {
+    this.subject = subject;
+    this.#id = id;
+    this.#board = board;
+    this.#caller = caller;
+    board.flights.set(id, this);
+    if (board.closing.aborted) this.end(closed);
+    if (caller.aborted) this.end(callerGone);
+    else caller.addEventListener("abort", this.#onCaller, { once: true });
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  stop(): Stop | null {
+    return this.#stop;
+  }
+
+  end(stop: Stop): void {
+    if (this.#stop !== null) return;
+    this.#stop = stop;
+    this.#abort.abort(new Error(stop.why));
+  }
+
+  apply(halts: readonly Halt[]): boolean {
+    if (halts.length === 0 || this.#stop !== null) return false;
+    const halt = stoppedBy(halts, this.subject);
+    if (halt === null) return false;
+    this.end({
+      state: "halted",
+      code: halt.mode === "halt" ? "halted" : "safe-mode",
+      why: `Stopped by people: ${halt.reason}.`,
+    });
+    return true;
+  }
+
+  begin(): void {
+    this.#board.started(this.subject);
+  }
+
+  leave(): void {
+    this.#caller.removeEventListener("abort", this.#onCaller);
+    this.#board.flights.delete(this.#id);
+    this.#left?.resolve();
+  }
+
+  /** Resolves once it has left. Few are waited for. */
+  left(): Promise<void> {
+    return (this.#left ??= Promise.withResolvers<void>()).promise;
+  }
+}
+
 export function createInFlight(): InFlight {
-  const flights = new Map<Id<"action">, Flight>();
+  const flights = new Map<Id<"action">, BoardedFlight>();
   const held = new Map<Id<"action">, number>();
   const closing = new AbortController();
   let starts: { subject: HaltSubject; at: number }[] = [];
-
-  function stopFlight(flight: Flight, stop: Stop): void {
-    if (flight.stop !== null) return;
-    flight.stop = stop;
-    flight.abort.abort(new Error(stop.why));
-  }
+  const board: Board = {
+    flights,
+    closing: closing.signal,
+    started(subject) {
+      if (starts.length >= 2 * maxStarts) starts = starts.slice(-maxStarts);
+      starts.push({ subject, at: performance.now() });
+    },
+  };
 
   return {
     hold(id) {
@@ -73,70 +141,31 @@ export function createInFlight(): InFlight {
       };
     },
     isHeld: (id) => held.has(id),
-    enter(id, subject, callerSignal) {
-      let end = (): void => undefined;
-      const ended = new Promise<void>((resolve) => {
-        end = resolve;
-      });
-      const flight: Flight = { subject, abort: new AbortController(), stop: null, ended, end };
-      flights.set(id, flight);
-      const onCaller = (): void =>
-        stopFlight(flight, {
-          state: "cancelled",
-          code: "cancelled",
-          why: "The caller went away.",
-        });
-      if (closing.signal.aborted) stopFlight(flight, closed);
-      if (callerSignal.aborted) onCaller();
-      else callerSignal.addEventListener("abort", onCaller, { once: true });
-      return {
-        signal: flight.abort.signal,
-        stop: () => flight.stop,
-        begin: () => {
-          if (starts.length >= 2 * maxStarts) starts = starts.slice(-maxStarts);
-          starts.push({ subject, at: performance.now() });
-        },
-        leave: () => {
-          callerSignal.removeEventListener("abort", onCaller);
-          flights.delete(id);
-          flight.end();
-        },
-      };
-    },
+    enter: (id, subject, callerSignal) => new BoardedFlight(id, subject, callerSignal, board),
     sinceLastStart(halt) {
       const last = starts.findLast(({ subject }) => stoppedBy([halt], subject) !== null);
       return last === undefined ? null : performance.now() - last.at;
     },
     apply(halts) {
       let stopped = 0;
-      for (const flight of flights.values()) {
-        const halt = stoppedBy(halts, flight.subject);
-        if (halt === null || flight.stop !== null) continue;
-        stopFlight(flight, {
-          state: "halted",
-          code: halt.mode === "halt" ? "halted" : "safe-mode",
-          why: `Stopped by people: ${halt.reason}.`,
-        });
-        stopped += 1;
-      }
+      for (const flight of flights.values()) if (flight.apply(halts)) stopped += 1;
       return stopped;
     },
     runs: () => [...new Set([...flights.values()].flatMap(({ subject }) => subject.run ?? []))],
     cancelRun(run, why) {
-      for (const flight of flights.values())
-        if (flight.subject.run === run) stopFlight(flight, { state: "cancelled", code: "cancelled", why });
+      for (const flight of flights.values()) if (flight.subject.run === run) flight.end({ state: "cancelled", code: "cancelled", why });
     },
     cancelAction(id, why) {
       const flight = flights.get(id);
-      if (flight !== undefined) stopFlight(flight, { state: "cancelled", code: "cancelled", why });
+      flight?.end({ state: "cancelled", code: "cancelled", why });
       return flight !== undefined;
     },
     close() {
       closing.abort();
-      for (const flight of flights.values()) stopFlight(flight, closed);
+      for (const flight of flights.values()) flight.end(closed);
     },
     closing: closing.signal,
-    ended: (id) => flights.get(id)?.ended ?? null,
+    ended: (id) => flights.get(id)?.left() ?? null,
     size: () => flights.size,
   };
 }
