@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import type { Json } from "@remit/contract";
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
@@ -57,6 +58,66 @@ test.each(refused)("%s is refused, with its pointer", (_, value, pointer) => {
   expect(() => canonicalJson(value as Json)).toThrow(
     expect.objectContaining({ code: "invalid-arguments", issues: [expect.objectContaining({ pointer })] }),
   );
+});
+
+/** The form as it is defined, member by member; null where the value is refused. */
+function defined(value: unknown, depth = 0): string | null {
+  if (typeof value === "string") return value.isWellFormed() ? JSON.stringify(value) : null;
+  if (typeof value === "number") {
+    const isExact = Number.isFinite(value) && (!Number.isInteger(value) || Number.isSafeInteger(value));
+    return isExact && !Object.is(value, -0) ? String(value) : null;
+  }
+  if (value === null || typeof value === "boolean") return String(value);
+  if (typeof value !== "object" || depth === maxDepth) return null;
+  if (Array.isArray(value)) {
+    const items = Array.from(value as unknown[], (item) => defined(item, depth + 1));
+    return items.includes(null) ? null : `[${items.join(",")}]`;
+  }
+  if (![Object.prototype, null].includes(Object.getPrototypeOf(value) as null)) return null;
+  const members = Object.entries(value)
+    .toSorted(([left], [right]) => (left < right ? -1 : 1))
+    .map(([name, child]): [string | null, string | null] => [defined(name), defined(child, depth + 1)]);
+  return members.flat().includes(null) ? null : `{${members.map((member) => member.join(":")).join(",")}}`;
+}
+
+/** Whatever code could hand over, with names that objects hold in an order of their own, and members out of order. */
+const anything = fc.letrec((tie) => {
+  const name = fc.oneof(
+    fc.string({ maxLength: 3, unit: "binary" }),
+    fc.constantFrom("a", "b", "Z", "", "1", "10", "9", "00", "-1", "4294967295", "__proto__", "toJSON", "\\udfff", "\ud800"),
+  );
+  return {
+    value: fc.oneof(
+      { maxDepth: 5, withCrossShrink: true },
+      fc.oneof(
+        { weight: 30, arbitrary: fc.oneof(fc.integer(), fc.double(), fc.boolean(), fc.constant(null), fc.string({ unit: "binary" })) },
+        { weight: 1, arbitrary: fc.constantFrom(-0, Number.NaN, 2 ** 53, "\udfff", "\\udfff", undefined, 1n, new Date(0), () => 1) },
+      ),
+      fc.array(tie("value"), { maxLength: 4 }),
+      fc.array(fc.tuple(name, tie("value")), { maxLength: 30 }).map((members) => Object.fromEntries(members) as unknown),
+      fc.dictionary(name, tie("value"), { maxKeys: 4, noNullPrototype: false }),
+      fc.sparseArray(tie("value"), { maxLength: 3 }),
+    ),
+  };
+}).value;
+
+test("it is the form as it is defined, however the value came to be, or the value is refused; and the value is left as it was", () => {
+  fc.assert(
+    fc.property(anything, (value) => {
+      const names = (): string => inspect(value, { depth: Infinity });
+      const before = names();
+      const expected = defined(value);
+      if (expected === null) expect(() => canonicalJson(value as Json)).toThrow(expect.objectContaining({ code: "invalid-arguments" }));
+      else expect(canonicalJson(value as Json)).toBe(expected);
+      expect(names()).toBe(before);
+    }),
+    { numRuns: 1_000 },
+  );
+});
+
+test("what is refused is the first that stands in order, and has its place named, among members that are sorted for writing", () => {
+  expect(() => canonicalJson({ b: [{ z: -0 }], a: { "9": 1, "10": Infinity } })).toThrow(/^a number that is not finite at \/a\/10 /);
+  expect(() => canonicalJson({ b: -0, a: "\ud800" })).toThrow(/^text with a lone surrogate at \/a /);
 });
 
 test("depth is bounded", () => {

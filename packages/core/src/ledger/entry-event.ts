@@ -6,19 +6,20 @@ export function entryEvent(entry: NewEntry, commitments: Record<string, PayloadC
   if (!typeNames.has(entry.type)) throw refuse(`there is no entry type "${entry.type}"`, "/type");
   if (!timestamp.test(entry.at)) throw refuse("the time is expected in ISO 8601, UTC, with milliseconds", "/at");
   if (Object.hasOwn(entry.data, "payloads")) throw refuse('"payloads" is reserved for the commitments', "/data/payloads");
+  // In canonical order, in which it is written: nobody has to sort it.
   return {
-    specversion: "1.0",
-    id: entry.id,
-    source,
-    type: `${typePrefix}${entry.type}`,
-    time: entry.at,
-    datacontenttype: "application/json",
-    actor: entry.actor,
     ...(entry.actionId === undefined ? {} : { actionid: entry.actionId }),
-    ...(entry.runId === undefined ? {} : { runid: entry.runId }),
+    actor: entry.actor,
     ...(entry.approvalId === undefined ? {} : { approvalid: entry.approvalId }),
-    ...(entry.traceId === undefined ? {} : { traceid: entry.traceId }),
     data: Object.keys(commitments).length === 0 ? entry.data : { ...entry.data, payloads: commitments },
+    datacontenttype: "application/json",
+    id: entry.id,
+    ...(entry.runId === undefined ? {} : { runid: entry.runId }),
+    source,
+    specversion: "1.0",
+    time: entry.at,
+    ...(entry.traceId === undefined ? {} : { traceid: entry.traceId }),
+    type: `${typePrefix}${entry.type}`,
   };
 }
 
