@@ -1,6 +1,6 @@
 import type { Caller } from "@remit/contract";
 import { errorTable, gatewayScope, RemitError } from "@remit/contract";
-import type { FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from "fastify";
 import type { App } from "../http/http-app.ts";
 import { toRemitError } from "../http/problem.ts";
 import type { Callers } from "../identity/callers.ts";
@@ -12,6 +12,13 @@ import type { Exchange } from "./exchange.ts";
 import type { Answer, Gateway, GatewayDeps } from "./gateway.service.ts";
 import { createGateway } from "./gateway.service.ts";
 import { errorBody, refusalOf } from "./refusal.ts";
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** Who its token says that it comes from, on the routes of the gateway. */
+    caller: Caller | null;
+  }
+}
 
 export type GatewayRoutesDeps = GatewayDeps & {
   callers: Pick<Callers, "verify">;
@@ -27,7 +34,6 @@ export type GatewayRoutesDeps = GatewayDeps & {
 export function registerGateway(app: App, deps: GatewayRoutesDeps): Pick<Gateway, "toolsChanged"> {
   const gateway = createGateway(deps);
   const { audience } = createResource(deps.publicUrl);
-  const callers = new WeakMap<FastifyRequest, Caller>();
   const bodyLimit = deps.bodyLimit ?? 1024 * 1024;
 
   function addressOf(request: FastifyRequest): string {
@@ -35,36 +41,42 @@ export function registerGateway(app: App, deps: GatewayRoutesDeps): Pick<Gateway
     return upstream === undefined ? audience : `${audience}/${upstream}`;
   }
 
-  async function identify(request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    // Before the body is read: a stranger's bytes are not worth parsing.
-    try {
-      callers.set(request, await deps.callers.verify(tokenOf(request), audience));
-    } catch (error) {
+  /** Before the body is read: a stranger's bytes are not worth parsing. */
+  function identify(request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {
+    const turnAway = (error: unknown): void => {
       const challenge = challengeOf(request, toRemitError(error));
       if (challenge !== null) void reply.header("www-authenticate", wwwAuthenticate(addressOf(request), challenge));
-      throw error;
+      done(error as Error);
+    };
+    const letIn = (caller: Caller): void => {
+      request.caller = caller;
+      done();
+    };
+    try {
+      deps.callers.verify(tokenOf(request), audience).then(letIn, turnAway);
+    } catch (error) {
+      turnAway(error);
     }
   }
 
   /** What every request has: who, where, and a signal that ends with the client. */
-  function exchangeOf(request: FastifyRequest, reply: FastifyReply): Omit<Exchange, "body"> {
-    const caller = callers.get(request);
-    if (caller === undefined) throw new RemitError("unauthenticated", "The request carries no token");
+  function exchangeOf(request: FastifyRequest, reply: FastifyReply): Exchange {
+    const { body, caller, headers } = request;
+    if (caller === null) throw new RemitError("unauthenticated", "The request carries no token");
     const { upstream = null } = request.params as { upstream?: string };
     if (upstream !== null && !knows(deps, upstream)) throw new RemitError("not-found", `There is no upstream "${upstream}" here`);
-    const signal = new AbortController();
-    const stream = createEventStream(reply.raw, request.headers.accept, () => void reply.hijack());
-    return { caller, address: { upstream }, headers: request.headers, signal, stream };
+    const stream = createEventStream(reply.raw, headers.accept, () => void reply.hijack());
+    return { caller, address: { upstream }, body, headers, signal: new AbortController(), stream };
   }
 
   async function answer(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
     const exchange = exchangeOf(request, reply);
-    const gone = () => {
-      if (!exchange.stream.outlives()) exchange.signal.abort();
-    };
-    reply.raw.once("close", gone);
+    let isAnswered = false;
+    reply.raw.on("close", () => {
+      if (!isAnswered && !exchange.stream.outlives()) exchange.signal.abort();
+    });
     try {
-      const answered = await gateway.answer({ ...exchange, body: request.body });
+      const answered = await gateway.answer(exchange);
       // Who would rather have a stream says so by naming it first. What is no success needs its status, and no stream has one.
       if (answered.status === 200 && answered.headers === undefined && prefersStream(request)) exchange.stream.open();
       if (!exchange.stream.isOpen()) {
@@ -76,7 +88,7 @@ export function registerGateway(app: App, deps: GatewayRoutesDeps): Pick<Gateway
       exchange.stream.end(answered.body ?? undefined);
       return reply;
     } finally {
-      reply.raw.removeListener("close", gone);
+      isAnswered = true;
       exchange.stream.end();
     }
   }
@@ -92,11 +104,13 @@ export function registerGateway(app: App, deps: GatewayRoutesDeps): Pick<Gateway
     return send(reply, gateway.leave(exchangeOf(request, reply)));
   }
 
-  function send(reply: FastifyReply, { status, body, headers = {} }: Answer): FastifyReply {
-    void reply.code(status).headers(headers);
-    return body === null ? reply.send() : reply.type("application/json").send(body);
+  function send(reply: FastifyReply, { status, body, headers }: Answer): FastifyReply {
+    void reply.code(status);
+    if (headers !== undefined) void reply.headers(headers);
+    return body === null ? reply.send() : reply.type(json).send(body);
   }
 
+  app.decorateRequest("caller", null);
   void app.register(async (scope) => {
     scope.setErrorHandler((thrown, request, reply) => {
       const error = toRemitError(thrown);
@@ -106,7 +120,7 @@ export function registerGateway(app: App, deps: GatewayRoutesDeps): Pick<Gateway
       if (refusal.http >= 500) request.log.error({ err: thrown, requestId: request.id, code: error.code }, "gateway request failed");
       return reply
         .code(refusal.http)
-        .type("application/json")
+        .type(json)
         .send(errorBody(refusal, idOf(request.body)));
     });
     for (const url of ["/mcp", "/mcp/:upstream"]) {
@@ -121,16 +135,23 @@ export function registerGateway(app: App, deps: GatewayRoutesDeps): Pick<Gateway
   return gateway;
 }
 
+/** Whole: Fastify would put the charset behind it anew for each answer. */
+const json = "application/json; charset=utf-8";
+
 function prefersStream(request: FastifyRequest): boolean {
   return request.headers.accept?.trimStart().startsWith("text/event-stream") ?? false;
 }
+
+// Counted in the expression, each character would cost twice as much.
+const maxTokenLength = 8_192;
 
 function tokenOf(request: FastifyRequest): string {
   if (/[?&]access_token=/i.test(request.url)) {
     throw new RemitError("invalid-request", "A token in the address ends up in logs; send it as the header Authorization: Bearer");
   }
-  const token = /^Bearer +([A-Za-z0-9._~+/-]{1,8192}=*) *$/i.exec(request.headers.authorization ?? "")?.[1];
-  if (token === undefined) throw new RemitError("unauthenticated", "Send an access token as the header Authorization: Bearer");
+  const token = /^Bearer +([\w.~+/-]+=*) *$/i.exec(request.headers.authorization ?? "")?.[1];
+  if (token === undefined || token.length > maxTokenLength)
+    throw new RemitError("unauthenticated", "Send an access token as the header Authorization: Bearer");
   return token;
 }
 

@@ -2,6 +2,7 @@ import type { Person, Role } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import { holdsRole } from "@remit/core";
 import type { FastifyRequest } from "fastify";
+import { sessionCookieOf } from "./session-cookie.ts";
 
 /** What the door asks of identity. */
 export type Doorkeeper = {
@@ -21,7 +22,6 @@ export const machineActor = "service:machine";
 /** Somebody who has proven nothing. */
 export const unknownActor = "service:unknown";
 
-export const sessionCookie = "remit_session";
 /** The field of an HTML form, and the header of a script, that carry the CSRF token. */
 export const csrfField = "csrf";
 export const csrfHeader = "x-remit-csrf";
@@ -91,7 +91,7 @@ function credentialOf(request: FastifyRequest): Credential {
     if (match?.[1] === undefined || value === undefined) return { type: "none" };
     return match[1].toLowerCase() === "bearer" ? { type: "session", token: value, viaCookie: false } : { type: "machine", key: value };
   }
-  const cookie = request.cookies[sessionCookie];
+  const cookie = sessionCookieOf(request);
   return cookie === undefined ? { type: "none" } : { type: "session", token: cookie, viaCookie: true };
 }
 

@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import cookie from "@fastify/cookie";
 import swagger from "@fastify/swagger";
 import { errorTable, RemitError } from "@remit/contract";
 import { fastify, LogController } from "fastify";
@@ -25,6 +24,10 @@ declare module "fastify" {
   interface FastifyInstance {
     doorkeeper: Doorkeeper;
     readiness: Readiness;
+  }
+  interface FastifyRequest {
+    /** The pattern of its route, or `none`. Not the URL: that of a login link is a secret. */
+    route: string;
   }
 }
 
@@ -74,11 +77,10 @@ export async function createHttpApp(options: HttpAppOptions): Promise<App> {
   app.setSerializerCompiler(serializerCompiler);
 
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser("application/json", { parseAs: "buffer" }, async (_request: FastifyRequest, body: Buffer) =>
-    body.length === 0 ? undefined : parseJson(body),
+  app.addContentTypeParser("application/json", { parseAs: "buffer" }, (_request: FastifyRequest, body: Buffer, done) =>
+    done(null, body.length === 0 ? undefined : parseJson(body)),
   );
 
-  await app.register(cookie);
   await app.register(swagger, {
     openapi: { openapi: "3.1.0", info: { title: "Remit", description: "The control plane for AI agents", version: "1" } },
     transform: jsonSchemaTransform,
@@ -87,14 +89,18 @@ export async function createHttpApp(options: HttpAppOptions): Promise<App> {
   const allowedMethods = createAllowedMethods();
   app.addHook("onRoute", (route) => allowedMethods.add(route.url, route.method));
 
+  app.decorateRequest("route", "none");
   const headers = securityHeaders(options.publicUrl);
-  app.addHook("onRequest", async (request, reply) => {
+  // Hooks by callback: every request passes them, and a promise for each would cost more than what they do.
+  app.addHook("onRequest", (request, reply, done) => {
+    // Fastify makes what it says of a route anew whenever it is asked.
+    request.route = request.routeOptions.url ?? "none";
     // On the raw response, so that they are there as well when a route answers by itself.
     for (const [name, value] of headers) reply.raw.setHeader(name, value);
     reply.raw.setHeader("x-request-id", request.id);
     const { host, origin } = request.headers;
     const site = request.headers["sec-fetch-site"];
-    if (isProbe(request)) return;
+    if (isProbe(request)) return done();
     if (app.readiness.refuses()) {
       // So that what the client sends next goes to another server.
       void reply.header("connection", "close");
@@ -105,12 +111,15 @@ export async function createHttpApp(options: HttpAppOptions): Promise<App> {
       options,
       request.method === "GET" || request.method === "HEAD",
     );
+    done();
   });
-  app.addHook("onResponse", async (request, reply) => {
-    // The route's pattern, not the URL: that of a login link is a secret.
-    const route = request.routeOptions.url ?? "none";
-    const fields = { requestId: request.id, method: request.method, route, status: reply.statusCode, ms: Math.round(reply.elapsedTime) };
-    request.log[reply.statusCode >= 400 ? "info" : "debug"](fields, "request");
+  app.addHook("onResponse", (request, reply, done) => {
+    const level = reply.statusCode >= 400 ? "info" : "debug";
+    if (options.logger.isLevelEnabled(level)) {
+      const { id: requestId, method, route } = request;
+      request.log[level]({ requestId, method, route, status: reply.statusCode, ms: Math.round(reply.elapsedTime) }, "request");
+    }
+    done();
   });
 
   // To Node a connection on which nothing was ever asked is not idle, and would hold up the end of a server for as long as it likes.

@@ -43,7 +43,19 @@ describe("parseJson", () => {
     ['["__proto__"]'],
     ['{"a":"\\"a\\":"}'],
     ['{"a" : {"a" : "x"} , "b":2}'],
+    ['{"a":"\\\\","b":":\\\\\\"","c":"\\":"}'],
   ])("accepts %s: the same text as a value is no member", (text) => expect(parse(text)).toEqual(JSON.parse(text)));
+
+  test("refuses any member that appears twice, wherever it is and whatever stands around it", () => {
+    fc.assert(
+      fc.property(fc.json({ noUnicodeString: false, maxDepth: 4 }), fc.string(), fc.json(), (around, name, value) => {
+        fc.pre(!/"(__proto__|constructor)"/.test(around + value) && name !== "__proto__" && name !== "constructor");
+        const member = `${JSON.stringify(name)}:${value}`;
+        expect(parse(`[${around},{${member}}]`)).toBeInstanceOf(Array);
+        expect(() => parse(`[${around},{${member},"":${around},${member}}]`)).toThrow("twice");
+      }),
+    );
+  });
 
   test("refuses depth before anything recurses into it", () => {
     expect(refusal(Buffer.from("[".repeat(100_000) + "]".repeat(100_000))).message).toMatch(/nests deeper than 64/);

@@ -26,22 +26,66 @@ export function parseJson(bytes: Uint8Array): Json {
       issues: [{ message: `not valid JSON${whereOf(error, text)}`, pointer: "" }],
     });
   }
-  inspect(text);
+  if (!isPlain(text, value)) throw flawOf(text);
   return value;
+}
+
+/**
+ * Outside of strings there is one colon for each member, and JSON.parse keeps one of several members with the same name: whoever has
+ * as many members as colons has each of them once. Where something is wrong, only a second look says what and where.
+ */
+function isPlain(text: string, value: Json): boolean {
+  let [depth, colons] = [0, 0];
+  for (let at = 0; at < text.length; at += 1) {
+    switch (text.charCodeAt(at)) {
+      case 0x7b: // {
+      case 0x5b: // [
+        depth += 1;
+        if (depth > maxDepth) return false;
+        break;
+      case 0x7d: // }
+      case 0x5d: // ]
+        depth -= 1;
+        break;
+      case 0x3a: // :
+        colons += 1;
+        break;
+      case 0x22: // "
+        at = endOfString(text, at);
+        break;
+      default:
+    }
+  }
+  return membersOf(value) === colons;
+}
+
+/** How many members there are in it, at any depth; not a number where one of them is refused. */
+function membersOf(value: Json): number {
+  if (typeof value !== "object" || value === null) return 0;
+  let members = 0;
+  if (Array.isArray(value)) {
+    for (const item of value) members += membersOf(item);
+    return members;
+  }
+  for (const name of Object.keys(value)) {
+    if (refusedNames.has(name)) return Number.NaN;
+    members += 1 + membersOf(value[name] ?? null);
+  }
+  return members;
 }
 
 /** One open object or array of the text: where it is, and the names that it has had so far. */
 type Open = { names: Set<string> | null; step: string; index: number };
 
-/** Walks a text that JSON.parse has accepted, because the parsed value no longer shows duplicates. A loop: depth costs no stack. */
-function inspect(text: string): void {
+/** What is wrong with a text that JSON.parse has accepted: the parsed value no longer shows it. A loop: depth costs no stack. */
+function flawOf(text: string): RemitError {
   const open: Open[] = [];
   const pointer = () => open.map((level) => level.step).join("");
   for (let at = 0; at < text.length; at += 1) {
     switch (text.charCodeAt(at)) {
       case 0x7b: // {
       case 0x5b: // [
-        if (open.length >= maxDepth) throw refuse(`The body nests deeper than ${maxDepth}`, `nesting deeper than ${maxDepth}`, pointer());
+        if (open.length >= maxDepth) return refuse(`The body nests deeper than ${maxDepth}`, `nesting deeper than ${maxDepth}`, pointer());
         open.push(text.charCodeAt(at) === 0x7b ? { names: new Set(), step: "", index: 0 } : { names: null, step: "/0", index: 0 });
         break;
       case 0x7d: // }
@@ -65,8 +109,8 @@ function inspect(text: string): void {
           const name = nameOf(text.slice(at, end + 1));
           level.step = pointerStep(name);
           if (refusedNames.has(name))
-            throw refuse(`The body has a member named ${name}`, `a member named ${name} is not accepted`, pointer());
-          if (level.names.has(name)) throw refuse("The body has the same member twice", "the same member appears twice", pointer());
+            return refuse(`The body has a member named ${name}`, `a member named ${name} is not accepted`, pointer());
+          if (level.names.has(name)) return refuse("The body has the same member twice", "the same member appears twice", pointer());
           level.names.add(name);
         }
         at = end;
@@ -75,14 +119,20 @@ function inspect(text: string): void {
       default:
     }
   }
+  return refuse("The body is not plain JSON", "the members of the body could not be counted", "");
 }
 
+/** The next quote that no backslash escapes. By search: a long string is passed over as fast as memory is read. */
 function endOfString(text: string, start: number): number {
-  for (let at = start + 1; ; at += 1) {
-    const code = text.charCodeAt(at);
-    if (code === 0x5c) at += 1;
-    else if (code === 0x22) return at;
-  }
+  let end = text.indexOf('"', start + 1);
+  while (isEscaped(text, end)) end = text.indexOf('"', end + 1);
+  return end;
+}
+
+function isEscaped(text: string, at: number): boolean {
+  let before = at - 1;
+  while (text.charCodeAt(before) === 0x5c) before -= 1;
+  return (at - before) % 2 === 0;
 }
 
 /** A string in an object is a name exactly when a colon follows; a value is followed by a comma or the end. */

@@ -1,6 +1,7 @@
 import type { AgentClaims, Caller, ErrorCode, RunBinding } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import { admit, spiffeId } from "@remit/core";
+import type { Admission, Registry, Revocations } from "@remit/core";
 import type { SigningKey } from "../keys/key-store.ts";
 import type { Ledger } from "../ledger/ledger.ts";
 import type { RegistrySource } from "../registry/registry-source.ts";
@@ -12,6 +13,7 @@ import { unknownActor } from "../http/doorkeeper.ts";
 import type { Refusal, RefusalRecorder } from "./refusal-recorder.ts";
 import type { Resource } from "./resource.ts";
 import type { RevocationList } from "./revocations.ts";
+import type { KnownToken } from "./token-cache.ts";
 import { createTokenCache } from "./token-cache.ts";
 
 export function createCallers(options: {
@@ -25,15 +27,24 @@ export function createCallers(options: {
 }): Callers {
   const cache = createTokenCache({ nowMs: () => options.now().getTime() });
 
-  async function read(token: string, resource: string): Promise<TokenReading> {
-    if (!options.resource.isGateway(resource)) {
-      return { type: "refused", code: "unauthenticated", reason: "The token is for another resource", agent: null };
-    }
-    const known = cache.get(token);
-    if (known !== null) return { type: "read", claims: known };
+  async function read(token: string): Promise<KnownToken | Exclude<TokenReading, { type: "read" }>> {
     const reading = await readAgentToken(token, options.tokenKey, options.resource, options.now());
-    if (reading.type === "read") cache.set(token, reading.claims);
-    return reading;
+    if (reading.type === "refused") return reading;
+    const known: KnownToken = { ...reading, last: null };
+    cache.set(token, known);
+    return known;
+  }
+
+  /** What tokens were last judged by. Counted, so that no token keeps a registry that has been replaced. */
+  let basis: { registry: Registry | null; revocations: Revocations | null; asOf: number } = { registry: null, revocations: null, asOf: 0 };
+
+  /** Asked for every request. Registry and revocations are replaced whole, never changed: of the same two the answer is the same. */
+  function admissionOf(known: KnownToken): Admission {
+    const registry = options.registry.current();
+    const revocations = options.revocations.current();
+    if (registry !== basis.registry || revocations !== basis.revocations) basis = { registry, revocations, asOf: basis.asOf + 1 };
+    if (known.last?.asOf !== basis.asOf) known.last = { asOf: basis.asOf, admission: admit(registry, revocations, known.claims) };
+    return known.last.admission;
   }
 
   async function refuse(refusal: Omit<Refusal, "type" | "code"> & { code: ErrorCode }): Promise<never> {
@@ -43,13 +54,13 @@ export function createCallers(options: {
 
   return {
     async verify(token, resource) {
-      const reading = await read(token, resource);
+      const reading = options.resource.isGateway(resource) ? (cache.get(token) ?? (await read(token))) : forAnother;
       if (reading.type === "refused") {
         const { code, reason, agent } = reading;
         return refuse({ actor: agent === null ? unknownActor : `agent:${agent}`, code, reason });
       }
       const { claims } = reading;
-      const admission = admit(options.registry.current(), options.revocations.current(), claims);
+      const admission = admissionOf(reading);
       if (admission.type === "admitted") return admission.caller;
       return refuse({
         actor: `agent:${claims.agent}`,
@@ -71,6 +82,8 @@ export function createCallers(options: {
     },
   };
 }
+
+const forAnother = { type: "refused", code: "unauthenticated", reason: "The token is for another resource", agent: null } as const;
 
 function runClaims(
   caller: Omit<Caller, "tokenId" | "expiresAt" | "run"> & { run: RunBinding },

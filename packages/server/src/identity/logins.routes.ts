@@ -2,10 +2,11 @@ import { issueLinkSchema, loginLinkSchema, meSchema, RemitError, startedSessionS
 import type { Me, Person } from "@remit/contract";
 import type { FastifyReply } from "fastify";
 import { z } from "zod";
-import { csrfTokenFor, machineActor, requireMachine, requirePerson, sessionCookie, sessionTokenOf } from "../http/doorkeeper.ts";
+import { csrfTokenFor, machineActor, requireMachine, requirePerson, sessionTokenOf } from "../http/doorkeeper.ts";
 import { acceptForms } from "../http/forms.ts";
 import { html, sendPage } from "../http/html.ts";
 import type { App } from "../http/http-app.ts";
+import { clearSessionCookie, setSessionCookie } from "../http/session-cookie.ts";
 import type { RegistrySource } from "../registry/registry-source.ts";
 import type { Logins, StartedLogin } from "./logins.service.ts";
 
@@ -25,7 +26,7 @@ export function registerLoginRoutes(app: App, deps: { logins: Logins; registry: 
   app.delete("/v1/sessions/current", async (request, reply) => {
     await requirePerson(request);
     await logins.end(sessionTokenOf(request) ?? "");
-    return reply.clearCookie(sessionCookie, { path: "/" }).code(204).send();
+    return clearSessionCookie(reply).code(204).send();
   });
 
   app.get("/v1/me", { schema: { response: { 200: meSchema } } }, async (request) => ({
@@ -59,15 +60,8 @@ export function registerLoginRoutes(app: App, deps: { logins: Logins; registry: 
         if (RemitError.is(error) && error.code !== "control-state-stale") return sendDeadLink(reply);
         throw error;
       }
-      return reply
-        .setCookie(sessionCookie, login.token, {
-          path: "/",
-          httpOnly: true,
-          sameSite: "strict",
-          secure: deps.publicUrl.protocol === "https:",
-          expires: login.expiresAt,
-        })
-        .redirect("/", 303);
+      const secure = deps.publicUrl.protocol === "https:";
+      return setSessionCookie(reply, login.token, { expires: login.expiresAt, secure }).redirect("/", 303);
     });
   });
 }

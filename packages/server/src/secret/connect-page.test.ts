@@ -1,6 +1,6 @@
 import type { Person } from "@remit/contract";
 import { expect, test } from "vitest";
-import { sessionCookie } from "../http/doorkeeper.ts";
+import { sessionCookie } from "../http/session-cookie.ts";
 import { createTestApp, testDoorkeeper } from "../http/http-app.testing.ts";
 import { newId } from "../id/new-id.ts";
 import { registerConnectRoutes } from "./connect.routes.ts";

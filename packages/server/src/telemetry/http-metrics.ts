@@ -16,8 +16,8 @@ type Observed = { labels: Record<string, string>; buckets: number[]; sum: number
 /** Counts requests as they end. By the route's pattern: an address may be a secret, and there are as many as anybody likes. */
 export function createHttpMetrics(app: App): MetricSource {
   const observed = new Map<string, Observed>();
-  app.addHook("onResponse", async (request, reply) => {
-    const route = request.routeOptions.url ?? "none";
+  app.addHook("onResponse", (request, reply, done) => {
+    const { route } = request;
     const status = `${Math.floor(reply.statusCode / 100)}xx`;
     // A method that no route takes may be any word.
     const method = route === "none" ? "any" : request.method;
@@ -32,6 +32,7 @@ export function createHttpMetrics(app: App): MetricSource {
     while (place < bounds.length && seconds > (bounds[place] ?? 0)) place += 1;
     found.buckets[place] = (found.buckets[place] ?? 0) + 1;
     found.sum += seconds;
+    done();
   });
   return { name: "http", families: [httpFamily], read: () => [...observed.values()].flatMap(readingsOf) };
 }

@@ -14,7 +14,7 @@ export function traceRequests(app: App, { tracing, current }: { tracing: Tracing
   const spans = new WeakMap<FastifyRequest, Span>();
   // After the body: what reads it has a course of its own.
   app.addHook("preHandler", (request, _reply, done) => {
-    const route = request.routeOptions.url ?? "none";
+    const { route } = request;
     if (untraced.test(route)) return done();
     const { traceparent } = request.headers;
     const span = tracing.start(`${request.method} ${route}`, {
@@ -26,11 +26,12 @@ export function traceRequests(app: App, { tracing, current }: { tracing: Tracing
     spans.set(request, span);
     current.run(span.traceId, done);
   });
-  app.addHook("onResponse", async (request, reply) => {
+  app.addHook("onResponse", (request, reply, done) => {
     const span = spans.get(request);
-    if (span === undefined) return;
+    if (span === undefined) return done();
     const status = reply.statusCode;
     span.set({ "http.response.status_code": status, ...(status >= 500 ? { "error.type": String(status) } : {}) });
     span.end(status >= 500 ? String(status) : undefined);
+    done();
   });
 }
