@@ -88,19 +88,27 @@ const slotsPerWindow = 6;
 
 function counted(circuit: Extract<Circuit, { state: "closed" }>, policy: CircuitPolicy, isFault: boolean, now: number): Circuit {
   const length = policy.windowMs / slotsPerWindow;
-  const kept = circuit.slots.filter((slot) => slot.start > now - policy.windowMs && slot.start <= now);
-  const last = kept.at(-1);
   const fault = isFault ? 1 : 0;
+  const kept = circuit.slots.every((slot) => isWithin(slot, policy, now))
+    ? circuit.slots
+    : circuit.slots.filter((slot) => isWithin(slot, policy, now));
+  const last = kept.at(-1);
   const slots =
     last !== undefined && now < last.start + length
-      ? [...kept.slice(0, -1), { start: last.start, calls: last.calls + 1, faults: last.faults + fault }]
+      ? kept.with(kept.length - 1, { start: last.start, calls: last.calls + 1, faults: last.faults + fault })
       : [...kept, { start: now, calls: 1, faults: fault }];
-  const inARow = isFault ? circuit.inARow + 1 : 0;
+  // What went well opens nothing, and most calls do.
+  if (!isFault) return { term: circuit.term, state: "closed", slots, inARow: 0 };
+  const inARow = circuit.inARow + 1;
   const calls = slots.reduce((sum, slot) => sum + slot.calls, 0);
   const faults = slots.reduce((sum, slot) => sum + slot.faults, 0);
   const isTooMany = calls >= policy.minimumCalls && faults * 100 >= policy.faultPercent * calls;
-  if (isFault && (isTooMany || inARow >= policy.faultsInARow)) return opened(circuit.term, policy, 0, now);
-  return { ...circuit, slots, inARow };
+  if (isTooMany || inARow >= policy.faultsInARow) return opened(circuit.term, policy, 0, now);
+  return { term: circuit.term, state: "closed", slots, inARow };
+}
+
+function isWithin({ start }: Slot, { windowMs }: CircuitPolicy, now: number): boolean {
+  return start > now - windowMs && start <= now;
 }
 
 function opened(term: number, policy: CircuitPolicy, openedBefore: number, now: number): Circuit {

@@ -32,9 +32,7 @@ export function createFaultInjector(options: {
     return faultFor(faults, subject, options.now().getTime(), random());
   }
 
-  return async (call, send) => {
-    const fault = met(call);
-    if (fault === null) return await send(call);
+  async function disturbed(fault: Fault, call: UpstreamCall, send: Send): Promise<ToolResult> {
     call.onInjected?.({ fault: fault.id, kind: fault.kind });
     switch (fault.kind) {
       case "timeout":
@@ -65,6 +63,11 @@ export function createFaultInjector(options: {
         return first;
       }
     }
+  }
+
+  return (call, send) => {
+    const fault = met(call);
+    return fault === null ? send(call) : disturbed(fault, call, send);
   };
 }
 

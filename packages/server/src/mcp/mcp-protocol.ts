@@ -40,7 +40,7 @@ export function enveloped(params: JsonObject, capabilities: JsonObject = {}): Js
   const meta = {
     ...(params["_meta"] as JsonObject | undefined),
     [metaKeys.protocolVersion]: statelessVersion,
-    [metaKeys.clientInfo]: { ...remitInfo },
+    [metaKeys.clientInfo]: remitInfo,
     [metaKeys.clientCapabilities]: capabilities,
   };
   return { ...params, _meta: meta };

@@ -2,6 +2,8 @@ import { RemitError } from "@remit/contract";
 
 /** Holds how many calls one upstream carries at a time, so that a slow one cannot hold the server's memory, and no agent the upstream. */
 export type Bulkhead = {
+  /** A place, where one is free; what it returns gives it back. Null: it has to be waited for. */
+  take(): (() => void) | null;
   /**
    * Waits for a place. The returned function gives it back.
    * @param agent whose call it is: those who wait are let in by turns, one of each agent
@@ -72,13 +74,18 @@ export function createBulkhead(upstream: string, initialLimit: number): Bulkhead
     last.refuse(refusal);
   }
 
+  function take(): (() => void) | null {
+    if (running >= limit) return null;
+    running += 1;
+    return release;
+  }
+
   return {
+    take,
     async enter(signal, agent = "") {
       signal.throwIfAborted();
-      if (running < limit) {
-        running += 1;
-        return release;
-      }
+      const free = take();
+      if (free !== null) return free;
       if (count >= limit * waitingPerPlace) makeRoom(agent);
       await new Promise<void>((resolve, reject) => {
         const waiter: Waiter = {

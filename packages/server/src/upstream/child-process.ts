@@ -50,16 +50,12 @@ function supervise(child: ChildProcessWithoutNullStreams, contained: Contained, 
   const endedListeners: ((how: string) => void)[] = [];
   let how: string | null = null;
 
-  let isGathering = false;
+  let gathered = "";
   /** Lines of one turn go in one system call, and wake the child once: what is committed together is sent together. */
-  function gather(): void {
-    if (isGathering) return;
-    isGathering = true;
-    child.stdin.cork();
-    process.nextTick(() => {
-      isGathering = false;
-      child.stdin.uncork();
-    });
+  function send(): void {
+    const lines = gathered;
+    gathered = "";
+    if (lines !== "") child.stdin.write(lines);
   }
 
   // A write to a child that has gone fails here; its end is told by `close`.
@@ -74,8 +70,8 @@ function supervise(child: ChildProcessWithoutNullStreams, contained: Contained, 
     pid,
     write(line) {
       if (!child.stdin.writable) return false;
-      gather();
-      child.stdin.write(line);
+      if (gathered === "") process.nextTick(send);
+      gathered += line;
       return true;
     },
     onStdout: (listener) => void child.stdout.on("data", listener),
@@ -87,6 +83,7 @@ function supervise(child: ChildProcessWithoutNullStreams, contained: Contained, 
     async stop() {
       if (how !== null) return;
       const ended = new Promise<void>((resolve) => self.onEnded(() => resolve()));
+      send();
       child.stdin.end();
       if (await within(ended, graceMs)) return;
       contained.ask(pid, "SIGTERM");

@@ -1,4 +1,4 @@
-import type { ToolResult, UpstreamSpec } from "@remit/contract";
+import type { UpstreamSpec } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import {
   enterCircuit,
@@ -9,7 +9,6 @@ import {
   defaultCircuitPolicy,
   leaveCircuit,
 } from "@remit/core";
-import { endOfCall, endOfFailure } from "./upstream-fault.ts";
 
 /** What became of a circuit, for the record. */
 export type CircuitChange = {
@@ -28,15 +27,22 @@ export type CircuitView = { environment: string; tool: string; state: "open" | "
  * broken on purpose in one environment stops nothing in another. Each server has its own, from what it sees itself.
  */
 export type Circuits = {
-  /** @throws RemitError `circuit-open`, or what `call` throws. */
-  through(spec: UpstreamSpec, environment: string, tool: string, call: () => Promise<ToolResult>): Promise<ToolResult>;
+  /** Lets a call through, or not. @throws RemitError `circuit-open` */
+  enter(spec: UpstreamSpec, environment: string, tool: string): Admitted;
+  /** A call that was let through has ended. */
+  leave(admitted: Admitted, how: CallEnd, why: string): void;
   /** Those that are not closed. */
   of(upstream: string): CircuitView[];
   /** Forgets an upstream that is gone or has changed. */
   forget(upstream: string): void;
 };
 
-type Held = { environment: string; tool: string; circuit: Circuit };
+type Held = { upstream: string; environment: string; tool: string; circuit: Circuit };
+
+export type Admitted = { held: Held; policy: CircuitPolicy; term: number };
+
+/** What is known of one upstream. */
+type Known = { spec: UpstreamSpec; policy: CircuitPolicy; held: Map<string, Held> };
 
 /** More than the tools of any upstream in all environments. */
 const maxCircuits = 20_000;
@@ -47,27 +53,33 @@ export function createCircuits(options: {
   monotonicMs?: () => number;
   onChange: (change: CircuitChange) => void;
 }): Circuits {
-  const upstreams = new Map<string, Map<string, Held>>();
+  const upstreams = new Map<string, Known>();
   const clock = options.monotonicMs ?? (() => performance.now());
   const dateOf = (at: number): Date => new Date(options.now().getTime() + Math.max(0, at - clock()));
 
-  function heldBy(upstream: string, environment: string, tool: string): Held {
-    const held = upstreams.get(upstream) ?? new Map<string, Held>();
-    upstreams.set(upstream, held);
+  function known(spec: UpstreamSpec): Known {
+    const found = upstreams.get(spec.name);
+    if (found?.spec === spec) return found;
+    const next = { spec, policy: policyOf(spec), held: found?.held ?? new Map<string, Held>() };
+    upstreams.set(spec.name, next);
+    return next;
+  }
+
+  function heldOf({ spec, held }: Known, environment: string, tool: string): Held {
     const key = `${environment}/${tool}`;
     let found = held.get(key);
     if (found === undefined) {
       if (held.size >= maxCircuits) held.clear();
-      found = { environment, tool, circuit: closedCircuit };
+      found = { upstream: spec.name, environment, tool, circuit: closedCircuit };
       held.set(key, found);
     }
     return found;
   }
 
-  function move(upstream: string, held: Held, next: Circuit, why: string): void {
+  function move(held: Held, next: Circuit, why: string): void {
     const before = held.circuit;
     held.circuit = next;
-    const { environment, tool } = held;
+    const { upstream, environment, tool } = held;
     if (next.state === "open" && before.state !== "open")
       options.onChange({ upstream, environment, tool, state: "open", until: dateOf(next.until), why });
     if (next.state === "closed" && before.state === "half-open")
@@ -75,32 +87,25 @@ export function createCircuits(options: {
   }
 
   return {
-    async through(spec, environment, tool, call) {
-      const { name } = spec;
-      const policy = policyOf(spec);
-      const held = heldBy(name, environment, tool);
+    enter(spec, environment, tool) {
+      const ours = known(spec);
+      const held = heldOf(ours, environment, tool);
       const admission = enterCircuit(held.circuit, clock());
       if (admission.type === "refused") {
         const when = admission.until === null ? "once a trial that is running has ended" : `at ${dateOf(admission.until).toISOString()}`;
         throw new RemitError(
           "circuit-open",
-          `${tool} of upstream "${name}" keeps failing, so it is not called for now; nothing was sent; it is tried again ${when}`,
+          `${tool} of upstream "${spec.name}" keeps failing, so it is not called for now; nothing was sent; it is tried again ${when}`,
         );
       }
-      const { term } = admission;
-      move(name, held, admission.circuit, "");
-      const end = (how: CallEnd, why: string): void => move(name, held, leaveCircuit(held.circuit, policy, term, how, clock()), why);
-      try {
-        const result = await call();
-        end(endOfCall(result), "it answers that it is not well");
-        return result;
-      } catch (error) {
-        end(endOfFailure(error), RemitError.is(error) ? error.code : "upstream-error");
-        throw error;
-      }
+      move(held, admission.circuit, "");
+      return { held, policy: ours.policy, term: admission.term };
+    },
+    leave({ held, policy, term }, how, why) {
+      move(held, leaveCircuit(held.circuit, policy, term, how, clock()), why);
     },
     of: (upstream) =>
-      [...(upstreams.get(upstream)?.values() ?? [])].flatMap(({ environment, tool, circuit }) =>
+      [...(upstreams.get(upstream)?.held.values() ?? [])].flatMap(({ environment, tool, circuit }) =>
         circuit.state === "closed"
           ? []
           : [{ environment, tool, state: circuit.state, until: circuit.state === "open" ? dateOf(circuit.until).toISOString() : null }],

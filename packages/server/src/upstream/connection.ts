@@ -18,7 +18,7 @@ export type RequestOptions = {
   /** For transports that have headers. */
   headers?: Readonly<Record<string, string>> | undefined;
   /** What the client behind this request can be asked for, as the stateless revision says it. Default: nothing. */
-  capabilities?: JsonObject;
+  capabilities?: JsonObject | undefined;
   /** Whether to be told of progress. */
   progress?: boolean;
   /** Told what the upstream says in the course of this request: progress, log messages. */

@@ -194,7 +194,7 @@ export function openHttpChannel(options: ChannelOptions): HttpChannel {
       const id = nextId;
       nextId += 1;
       const headers = stateless ? { ...common, "mcp-method": method, ...nameHeader(method, params), ...requested.headers } : common;
-      const untrack = side.track(id, requested);
+      side.track(id, requested);
       try {
         const response = await postLetIn({ jsonrpc: "2.0", id, method, params: withProgress(params, id, requested) }, headers, requested);
         const status = response.statusCode;
@@ -225,7 +225,7 @@ export function openHttpChannel(options: ChannelOptions): HttpChannel {
         }
         throw unknown(`its connection broke (${text})`);
       } finally {
-        untrack();
+        side.untrack(id);
       }
     },
   };

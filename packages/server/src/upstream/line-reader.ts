@@ -45,8 +45,12 @@ export function createLineReader(
     push(chunk) {
       let start = 0;
       for (let index = chunk.indexOf(newline); index !== -1; index = chunk.indexOf(newline, start)) {
-        keep(chunk.subarray(start, index));
-        end();
+        // Most lines come whole: nothing of them has to be kept.
+        if (parts.length === 0 && head === null && index - start <= maxBytes) handlers.line(chunk.toString("utf8", start, index));
+        else {
+          keep(chunk.subarray(start, index));
+          end();
+        }
         start = index + 1;
       }
       if (start < chunk.length) keep(chunk.subarray(start));

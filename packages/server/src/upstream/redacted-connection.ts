@@ -1,30 +1,38 @@
 import { RemitError } from "@remit/contract";
 import { RpcError } from "../mcp/rpc-error.ts";
 import type { Redact } from "../secret/broker.ts";
-import type { Connection } from "./connection.ts";
+import type { Connection, RequestOptions } from "./connection.ts";
 
 /** A connection that repeats no secret: whatever its upstream says, in results, errors, questions, notices or on stderr, is cleaned first. */
 export function redactedConnection(connection: Connection, redact: Redact): Connection {
+  const refuse = (error: unknown): never => {
+    throw redactedError(error, redact);
+  };
   return {
     ...connection,
     capabilities: redact.json(connection.capabilities),
-    async request(method, params, options) {
-      const { onNotification, onServerRequest } = options;
+    request(method, params, options) {
       try {
-        const result = await connection.request(method, params, {
-          ...options,
-          onNotification: onNotification && ((told, said) => onNotification(told, redact.json(said))),
-          onServerRequest: onServerRequest && ((request, signal) => onServerRequest(redact.json(request), signal)),
-        });
-        return redact.json(result);
+        return connection.request(method, params, heard(options, redact)).then(redact.json, refuse);
       } catch (error) {
-        throw redactedError(error, redact);
+        return Promise.reject(redactedError(error, redact));
       }
     },
     onClosed: (listener) => connection.onClosed((reason) => listener(redact.text(reason))),
     onNotification: (listener) => connection.onNotification((method, params) => listener(method, redact.json(params))),
     answerBeside: (handler) => connection.answerBeside((request, signal) => handler(redact.json(request), signal)),
     stderr: () => connection.stderr().map(redact.text),
+  };
+}
+
+/** What is told and asked on the way is cleaned too. */
+function heard(options: RequestOptions, redact: Redact): RequestOptions {
+  const { onNotification, onServerRequest } = options;
+  if (onNotification === undefined && onServerRequest === undefined) return options;
+  return {
+    ...options,
+    onNotification: onNotification && ((told, said) => onNotification(told, redact.json(said))),
+    onServerRequest: onServerRequest && ((request, signal) => onServerRequest(redact.json(request), signal)),
   };
 }
 

@@ -13,32 +13,37 @@ const graceMs = 30_000;
 
 /** @param ended of the lease. Taken back (`halted`): it ends at once. Otherwise: when nothing is under way. */
 export function createRetirement(ended: AbortSignal | undefined, stop: () => Promise<void>): Retirement {
+  if (ended === undefined) return lasting;
   let running = 0;
   let retiring = false;
   let timer: NodeJS.Timeout | undefined;
 
-  function retire(): void {
+  const retire = (): void => {
     retiring = true;
-    const reason: unknown = ended?.reason;
+    const reason: unknown = ended.reason;
     if (running === 0 || (RemitError.is(reason) && reason.code === "halted")) void stop();
     else timer = setTimeout(() => void stop(), graceMs);
+  };
+  function left(): void {
+    running -= 1;
+    if (retiring && running === 0) void stop();
   }
-  if (ended?.aborted === true) retire();
-  else ended?.addEventListener("abort", retire, { once: true });
+
+  if (ended.aborted) retire();
+  else ended.addEventListener("abort", retire, { once: true });
 
   return {
-    async during(request) {
+    during(request) {
       running += 1;
-      try {
-        return await request;
-      } finally {
-        running -= 1;
-        if (retiring && running === 0) void stop();
-      }
+      request.then(left, left);
+      return request;
     },
     done() {
       clearTimeout(timer);
-      ended?.removeEventListener("abort", retire);
+      ended.removeEventListener("abort", retire);
     },
   };
 }
+
+/** Of a program that was given nothing that ends. */
+const lasting: Retirement = { during: (request) => request, done: () => undefined };

@@ -34,7 +34,8 @@ describe("[CTL-39][CTL-21] what an upstream says beside its answers", () => {
   test("is heard no more of a request that has ended", () => {
     const { side } = open(true);
     const one = requestOf();
-    side.track(1, one.options)();
+    side.track(1, one.options);
+    side.untrack(1);
     side.receive({ method: "notifications/progress", params: { progressToken: 1, progress: 1 } });
     side.receive({ method: "notifications/message", params: {} });
     expect(one.told).toEqual([]);

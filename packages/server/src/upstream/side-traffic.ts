@@ -6,8 +6,9 @@ import { isObject } from "./connection.ts";
 
 /** What an upstream says beside its answers: which of our requests it belongs to, and who hears what belongs to none. */
 export type SideTraffic = {
-  /** A request of ours that runs. Returns what takes it out again. */
-  track(id: number, options: RequestOptions): () => void;
+  /** A request of ours that runs, until it is untracked. */
+  track(id: number, options: RequestOptions): void;
+  untrack(id: number): void;
   /** A notification or a request, with the request in whose stream it came, where the transport tells. */
   receive(message: JsonObject, within?: RequestOptions): void;
   onNotification(listener: (method: string, params: JsonObject) => void): void;
@@ -62,10 +63,8 @@ export function createSideTraffic(deps: { exclusive: boolean; answer: (message: 
   }
 
   return {
-    track(id, options) {
-      running.set(id, options);
-      return () => void running.delete(id);
-    },
+    track: (id, options) => void running.set(id, options),
+    untrack: (id) => void running.delete(id),
     receive(message, within) {
       const { method, id } = message;
       const params = isObject(message["params"]) ? message["params"] : {};

@@ -21,7 +21,7 @@ export type StdioChannel = {
   answerBeside(handler: NonNullable<RequestOptions["onServerRequest"]>): void;
 };
 
-type Pending = { settle(outcome: JsonObject | RemitError): void };
+type Pending = { resolve: (result: JsonObject) => void; reject: (error: Error) => void; signal: AbortSignal; aborted: () => void };
 
 /**
  * @param exclusive whether the child serves one client alone
@@ -49,6 +49,24 @@ export function openStdioChannel(
     close: () => child.stop(),
   };
 
+  /** Takes a request out, however it ended. */
+  function settle(id: number, { resolve, reject, signal, aborted }: Pending, outcome: JsonObject | RemitError): void {
+    pending.delete(id);
+    side.untrack(id);
+    signal.removeEventListener("abort", aborted);
+    if (RemitError.is(outcome)) reject(outcome);
+    else resolve(outcome);
+  }
+
+  /** Nobody waits for the answer any more. */
+  function cancel(id: number, { reject, signal }: Pending): void {
+    pending.delete(id);
+    side.untrack(id);
+    const params = { requestId: id, reason: messageOf(signal.reason) };
+    child.write(`${JSON.stringify({ jsonrpc: "2.0", method: "notifications/cancelled", params })}\n`);
+    reject(signal.reason as Error);
+  }
+
   function receive(line: string): void {
     const message = parse(line);
     if (message === null) {
@@ -62,7 +80,7 @@ export function openStdioChannel(
         onNoise(`answered request ${id}, which is not waiting for an answer`);
         return;
       }
-      waiting.settle(resultOfResponse(upstream, message));
+      settle(id, waiting, resultOfResponse(upstream, message));
       return;
     }
     const parsed = JSONRPCMessageSchema.safeParse(message);
@@ -77,19 +95,22 @@ export function openStdioChannel(
     const id = Number(/"id":(\d{7,15})[,}]/.exec(beginning)?.[1] ?? /"id":(\d{7,15})\}?\s*$/.exec(end)?.[1]);
     const limit = `${maxMessageBytes / 1024 / 1024} MB`;
     onNoise(`wrote a message over ${limit}`);
-    pending
-      .get(id)
-      ?.settle(new RemitError("upstream-error", `upstream "${upstream}" answered with more than ${limit}; the answer was dropped`));
+    const waiting = pending.get(id);
+    if (waiting === undefined) return;
+    settle(
+      id,
+      waiting,
+      new RemitError("upstream-error", `upstream "${upstream}" answered with more than ${limit}; the answer was dropped`),
+    );
   }
 
   const lines = createLineReader(maxMessageBytes, { line: receive, overlong: receiveOverlong });
   child.onStdout((chunk) => lines.push(chunk));
   child.onEnded((how) => {
     ended = how;
-    for (const waiting of pending.values()) {
-      waiting.settle(
-        new RemitError("outcome-unknown", `the call was sent to upstream "${upstream}", then ${how}; whether it was done is not known`),
-      );
+    for (const [id, waiting] of pending) {
+      const message = `the call was sent to upstream "${upstream}", then ${how}; whether it was done is not known`;
+      settle(id, waiting, new RemitError("outcome-unknown", message));
     }
     transport.onclose?.();
   });
@@ -105,36 +126,19 @@ export function openStdioChannel(
       if (ended !== null) throw unavailable(upstream, ended);
       const id = nextId;
       nextId += 1;
-      const untrack = side.track(id, options);
+      side.track(id, options);
       return new Promise((resolve, reject) => {
-        const aborted = () => {
-          pending.delete(id);
-          untrack();
-          const cancelled = {
-            jsonrpc: "2.0",
-            method: "notifications/cancelled",
-            params: { requestId: id, reason: messageOf(signal.reason) },
-          };
-          child.write(`${JSON.stringify(cancelled)}\n`);
-          reject(signal.reason as Error);
-        };
-        pending.set(id, {
-          settle(outcome) {
-            pending.delete(id);
-            untrack();
-            signal.removeEventListener("abort", aborted);
-            if (RemitError.is(outcome)) reject(outcome);
-            else resolve(outcome);
-          },
-        });
-        signal.addEventListener("abort", aborted, { once: true });
-        if (!child.write(`${JSON.stringify({ jsonrpc: "2.0", id, method, params: withProgress(params, id, options) })}\n`)) {
-          pending.get(id)?.settle(unavailable(upstream, "its stdin is closed"));
-        }
+        const waiting: Pending = { resolve, reject, signal, aborted: () => cancel(id, waiting) };
+        pending.set(id, waiting);
+        signal.addEventListener("abort", waiting.aborted, onlyOnce);
+        if (!child.write(`${JSON.stringify({ jsonrpc: "2.0", id, method, params: withProgress(params, id, options) })}\n`))
+          settle(id, waiting, unavailable(upstream, "its stdin is closed"));
       });
     },
   };
 }
+
+const onlyOnce = { once: true };
 
 function unavailable(upstream: string, why: string): RemitError {
   return new RemitError("upstream-unavailable", `upstream "${upstream}" is not running (${why}); nothing was sent`);

@@ -1,4 +1,4 @@
-import type { JsonObject, ToolResult, UpstreamSpec } from "@remit/contract";
+import type { JsonObject, Operation, ToolResult, UpstreamSpec } from "@remit/contract";
 import { operationNamed, RemitError } from "@remit/contract";
 import { rpcCodes, statelessVersion, tasksExtension } from "../mcp/mcp-protocol.ts";
 import { RpcError } from "../mcp/rpc-error.ts";
@@ -11,6 +11,7 @@ import type { CredentialBroker, Redact } from "../secret/broker.ts";
 import type { BackoffOptions } from "./backoff.ts";
 import { backoffDelay } from "./backoff.ts";
 import { createBulkhead } from "./bulkhead.ts";
+import { CallClock } from "./call-clock.ts";
 import { createClientLanes } from "./client-lanes.ts";
 import { connectHttp } from "./connect-http.ts";
 import { connectStdio } from "./connect-stdio.ts";
@@ -19,6 +20,7 @@ import { isObject } from "./connection.ts";
 import type { TaskState } from "./follow-task.ts";
 import { followTask, taskOf } from "./follow-task.ts";
 import { SessionExpired } from "./http-channel.ts";
+import type { Relay } from "./relay.ts";
 import { listOfferedTools } from "./offered-tools.ts";
 import { redactedConnection, redactedError } from "./redacted-connection.ts";
 import { operationResultOf, toolResultOf } from "./tool-result.ts";
@@ -28,7 +30,7 @@ import { createWatches } from "./watches.ts";
 /** One upstream that is kept connected: when its connection ends it is connected again, after a growing wait. */
 export type SupervisedUpstream = {
   offered(): Promise<OfferedTool[]>;
-  call(call: UpstreamCall): Promise<ToolResult>;
+  call: (call: UpstreamCall) => Promise<ToolResult>;
   list(method: ListMethod, cursor: string | null): Promise<JsonObject | null>;
   capabilities(): JsonObject | null;
   watch(uri: string): Promise<() => void>;
@@ -205,16 +207,26 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
     try {
       return await connection.request(method, params, options);
     } catch (error) {
-      const expired = error instanceof SessionExpired;
-      if (expired || (RemitError.is(error) && error.code === "upstream-unavailable")) reconnect(connection, expired);
-      if (!expired) throw error;
+      return await sendAgain(connection, error, method, params, options);
     }
+  }
+
+  async function sendAgain(
+    broken: Connection,
+    error: unknown,
+    method: string,
+    params: JsonObject,
+    options: RequestOptions,
+  ): Promise<JsonObject> {
+    const expired = error instanceof SessionExpired;
+    if (expired || (RemitError.is(error) && error.code === "upstream-unavailable")) reconnect(broken, expired);
+    if (!expired) throw error;
     const renewed = await connected(options.signal);
     try {
       return await renewed.request(method, params, options);
-    } catch (error) {
-      if (!(error instanceof SessionExpired)) throw error;
-      throw new RemitError("upstream-error", `upstream "${name}" forgets its sessions; nothing was done`, { cause: error });
+    } catch (again) {
+      if (!(again instanceof SessionExpired)) throw again;
+      throw new RemitError("upstream-error", `upstream "${name}" forgets its sessions; nothing was done`, { cause: again });
     }
   }
 
@@ -234,17 +246,13 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
   }
 
   /** Waits for what an upstream does by itself: longer than a call may take, in no place of its concurrency, and yet not for ever. */
-  async function follow(
-    task: TaskState,
-    call: UpstreamCall,
-    clock: Clock,
-    via: Connection | null,
-    stateless: boolean,
-  ): Promise<JsonObject> {
+  async function follow(task: TaskState, running: Running, via: Connection | null, stateless: boolean): Promise<JsonObject> {
+    const { call, clock } = running;
     const { relay } = call;
     const limitMs = spec.taskTimeoutMs ?? defaultTaskTimeoutMs;
     following += 1;
-    clock.leave();
+    // What the upstream does by itself takes no place: from then on there is none to give back, or to take again.
+    leave(running);
     clock.extend(limitMs, `did not end its task within ${Math.round(limitMs / 1_000)} s, so it was cancelled`);
     let told = 0;
     const tell = (statusMessage: string | null): void => {
@@ -276,17 +284,80 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
     if (bulkhead.running() === 0 && following === 0) for (const listener of idle.splice(0)) listener();
   }
 
-  /** Sends an action: on the connection of all, or on the client's own where the upstream may ask it something by the handshake. */
-  async function act(call: UpstreamCall, clock: Clock, outside: Outside): Promise<ToolResult> {
-    const { signal } = clock;
-    const operation = operationNamed(call.tool);
-    if (operation?.asks === "client") {
-      throw new RemitError("upstream-unavailable", `what upstream "${name}" asked can no longer be answered: its call has ended`);
+  /** Takes a place among the calls that the upstream carries at a time. */
+  async function takePlace(running: Running): Promise<void> {
+    const { call, clock } = running;
+    running.release = await bulkhead.enter(clock.signal, call.by?.agent);
+    if (clock.isOver) leave(running);
+  }
+
+  function leave(running: Running): void {
+    const { release } = running;
+    running.release = null;
+    release?.();
+  }
+
+  /** Asks the client. Whoever waits for a person keeps nobody else from the upstream, and its clock stands still. */
+  async function outside<Answer>(running: Running, ask: () => Promise<Answer>): Promise<Answer> {
+    running.asking += 1;
+    if (running.asking === 1) leave(running);
+    running.clock.pause();
+    try {
+      return await ask();
+    } finally {
+      running.clock.resume();
+      if (running.asking === 1 && !running.clock.isOver) await takePlace(running);
+      running.asking -= 1;
     }
+  }
+
+  /** Carries a call out, within its time and in a place of the upstream's. */
+  async function carry(call: UpstreamCall): Promise<ToolResult> {
+    const clock = new CallClock(name, call.timeoutMs, call.signal);
+    const running: Running = { call, clock, release: null, asking: 0 };
+    try {
+      clock.signal.throwIfAborted();
+      running.release = bulkhead.take();
+      if (running.release === null) await takePlace(running).catch((error: unknown) => busyFor(call, error));
+      const operation = operationNamed(call.tool);
+      if (operation?.asks === "client")
+        throw new RemitError("upstream-unavailable", `what upstream "${name}" asked can no longer be answered: its call has ended`);
+      const connection = state.type === "ready" ? state.connection : await connected(clock.signal);
+      const sent = requestOf(running, operation, connection);
+      const answer = sent.lane === null ? await act(sent, running, connection) : await actInLane(sent, sent.lane, running);
+      return operation === null ? toolResultOf(name, answer) : operationResultOf(name, answer);
+    } finally {
+      clock.end();
+      leave(running);
+      wakeIdle();
+    }
+  }
+
+  /** Sends an action on the connection of all. */
+  async function act(sent: Sent, running: Running, connection: Connection): Promise<JsonObject> {
+    const { method, params, options } = sent;
+    let answer: JsonObject;
+    try {
+      answer = await connection.request(method, params, options);
+    } catch (error) {
+      answer = await sendAgain(connection, error, method, params, options);
+    }
+    const task = sent.mayTask ? taskOf(name, answer, sent.stateless) : null;
+    return task === null ? answer : await follow(task, running, null, sent.stateless);
+  }
+
+  /** Sends an action on the client's own connection: there the upstream may ask it something by the handshake. */
+  function actInLane({ method, params, options, mayTask }: Sent, relay: Relay, running: Running): Promise<JsonObject> {
+    return lanes.during(running.clock.signal, relay, async (lane) => {
+      const answer = await lane.request(method, params, options);
+      const task = mayTask ? taskOf(name, answer, false) : null;
+      return task === null ? answer : await follow(task, running, lane, false);
+    });
+  }
+
+  function requestOf(running: Running, operation: Operation | null, connection: Connection): Sent {
+    const { call, clock } = running;
     const { relay, continuation } = call;
-    const meta: JsonObject = { ...relay?.meta };
-    if (call.traceparent !== undefined) meta["traceparent"] = call.traceparent;
-    const connection = await connected(signal);
     const stateless = connection.protocolVersion === statelessVersion;
     if (!stateless && continuation?.requestState !== undefined) {
       const cause = new RpcError(
@@ -296,34 +367,30 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
       throw new RemitError("upstream-error", `upstream "${name}" gives no states: ${cause.message}`, { cause });
     }
     const mayTask = operation === null && mayBecomeTask(connection, call);
-    const params: JsonObject = {
-      ...(operation === null ? { name: call.tool, arguments: call.arguments } : call.arguments),
-      ...(stateless ? continuation : {}),
-      ...(mayTask && !stateless ? { task: { ttl: (spec.taskTimeoutMs ?? defaultTaskTimeoutMs) * 2 } } : {}),
-      ...(Object.keys(meta).length === 0 ? {} : { _meta: meta }),
+    const params: JsonObject = operation === null ? { name: call.tool, arguments: call.arguments } : { ...call.arguments };
+    if (stateless && continuation !== undefined) Object.assign(params, continuation);
+    if (mayTask && !stateless) params["task"] = { ttl: (spec.taskTimeoutMs ?? defaultTaskTimeoutMs) * 2 };
+    const meta = metaOf(call);
+    if (meta !== null) params["_meta"] = meta;
+    const asks = relay !== undefined && Object.keys(relay.capabilities).length > 0;
+    const inLane = asks && connection.speaksHandshake && (!stateless || (!relay.stateless && continuation === undefined));
+    const offered = mayTask && stateless ? offeringTasks : undefined;
+    const options: RequestOptions = {
+      signal: clock.signal,
+      by: call.by,
+      headers: headersOf(call, stateless),
+      capabilities: relay === undefined ? offered : { ...relay.capabilities, ...offered },
+      progress: relay?.progress ?? false,
+      onNotification: relay === undefined ? undefined : (told, said) => relay.onNotification(told, said),
+      onServerRequest: inLane ? (request, aborting) => outside(running, () => relay.ask(request, aborting)) : undefined,
     };
-    const method = operation?.method ?? "tools/call";
-    const options: RequestOptions = { signal, by: call.by, headers: headersOf(call, stateless) };
-    const ended = async (answer: JsonObject, via: Connection | null, isStateless: boolean): Promise<JsonObject> => {
-      const task = mayTask ? taskOf(name, answer, isStateless) : null;
-      return task === null ? answer : await follow(task, call, clock, via, isStateless);
-    };
-    const offered = mayTask && stateless ? { extensions: { [tasksExtension]: {} } } : {};
-    let raw: JsonObject;
-    if (relay === undefined) raw = await ended(await send(method, params, { ...options, capabilities: offered }), null, stateless);
-    else {
-      options.progress = relay.progress;
-      options.onNotification = (told, said) => relay.onNotification(told, said);
-      const asks = Object.keys(relay.capabilities).length > 0;
-      if (asks && connection.speaksHandshake && (!stateless || (!relay.stateless && continuation === undefined))) {
-        options.onServerRequest = (request, aborting) => outside(() => relay.ask(request, aborting));
-        raw = await lanes.during(signal, relay, async (lane) => await ended(await lane.request(method, params, options), lane, false));
-      } else {
-        const capabilities = { ...relay.capabilities, ...offered };
-        raw = await ended(await send(method, params, stateless ? { ...options, capabilities } : options), null, stateless);
-      }
-    }
-    return operation === null ? toolResultOf(name, raw) : operationResultOf(name, raw);
+    return { method: operation?.method ?? "tools/call", params, options, stateless, mayTask, lane: inLane ? relay : null };
+  }
+
+  function busyFor({ timeoutMs }: UpstreamCall, error: unknown): never {
+    if (!RemitError.is(error) || error.code !== "upstream-timeout") throw error;
+    const message = `upstream "${name}" was busy with ${bulkhead.running()} calls for ${timeoutMs} ms; nothing was sent`;
+    throw new RemitError("upstream-busy", message, { cause: error });
   }
 
   function reconnect(broken: Connection, atOnce: boolean): void {
@@ -333,44 +400,13 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
     void broken.close();
   }
 
-  /** Runs `work` under a deadline; the signal it is given ends with the caller's or with the time. */
-  async function bounded<Result>(timeoutMs: number, signal: AbortSignal | null, work: (clock: Clock) => Promise<Result>): Promise<Result> {
-    const ending = new AbortController();
-    const cancel = () =>
-      ending.abort(new RemitError("cancelled", `the call to upstream "${name}" was cancelled`, { cause: signal?.reason }));
-    if (signal?.aborted === true) cancel();
-    signal?.addEventListener("abort", cancel, { once: true });
-    let limit = { ms: timeoutMs, why: `did not answer within ${timeoutMs} ms` };
-    const late = () => ending.abort(new RemitError("upstream-timeout", `upstream "${name}" ${limit.why}`));
-    let deadline = setTimeout(late, timeoutMs);
-    let paused = 0;
-    const pause = () => {
-      paused += 1;
-      clearTimeout(deadline);
-      return () => {
-        paused -= 1;
-        if (paused === 0) deadline = setTimeout(late, limit.ms);
-      };
-    };
-    const during: Outside = async (ask) => {
-      const resume = pause();
-      try {
-        return await ask();
-      } finally {
-        resume();
-      }
-    };
-    const extend = (ms: number, why: string): void => {
-      limit = { ms, why };
-      clearTimeout(deadline);
-      deadline = setTimeout(late, ms);
-    };
+  /** Runs `work` under a deadline. */
+  async function bounded<Result>(work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
+    const clock = new CallClock(name, spec.timeoutMs, null);
     try {
-      return await work({ signal: ending.signal, pause, during, extend, leave: () => undefined });
+      return await work(clock.signal);
     } finally {
-      paused = Number.NaN;
-      clearTimeout(deadline);
-      signal?.removeEventListener("abort", cancel);
+      clock.end();
     }
   }
 
@@ -378,7 +414,7 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
 
   return {
     offered: () =>
-      bounded(spec.timeoutMs, null, async ({ signal }) => {
+      bounded(async (signal) => {
         // A person asks, who has perhaps just mended it: that is worth an attempt before its time.
         if (state.type === "down" && !stopped) {
           clearTimeout(timer);
@@ -391,7 +427,7 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
       }),
 
     list: (method, cursor) =>
-      bounded(spec.timeoutMs, null, async ({ signal }) => {
+      bounded(async (signal) => {
         const connection = await connected(signal);
         if (connection.capabilities[method.split("/")[0] ?? ""] === undefined) return null;
         return await send(method, cursor === null ? {} : { cursor }, { signal });
@@ -399,51 +435,13 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
 
     capabilities: () => (state.type === "ready" ? state.connection.capabilities : null),
 
-    watch: (uri) => bounded(spec.timeoutMs, null, async ({ signal }) => await watches.add(uri, await connected(signal), signal)),
+    watch: (uri) => bounded(async (signal) => await watches.add(uri, await connected(signal), signal)),
 
     rootsChanged: (lane) => lanes.rootsChanged(lane),
 
     endLane: (lane) => lanes.end(lane),
 
-    call: (call) =>
-      bounded(call.timeoutMs, call.signal, async (clock) => {
-        let release: () => void;
-        try {
-          release = await bulkhead.enter(clock.signal, call.by?.agent);
-        } catch (error) {
-          if (!RemitError.is(error) || error.code !== "upstream-timeout") throw error;
-          const message = `upstream "${name}" was busy with ${bulkhead.running()} calls for ${call.timeoutMs} ms; nothing was sent`;
-          throw new RemitError("upstream-busy", message, { cause: error });
-        }
-        let asking = 0;
-        // Whoever waits for a person keeps nobody else from the upstream, and its clock stands still.
-        const outside: Outside = async (ask) => {
-          asking += 1;
-          if (asking === 1) release();
-          const resume = clock.pause();
-          try {
-            return await ask();
-          } finally {
-            resume();
-            if (asking === 1) {
-              release = () => undefined;
-              release = await bulkhead.enter(clock.signal, call.by?.agent);
-            }
-            asking -= 1;
-          }
-        };
-        // What the upstream does by itself takes no place: from then on there is none to give back, or to take again.
-        const leave = (): void => {
-          release();
-          release = () => undefined;
-        };
-        try {
-          return await act(call, { ...clock, leave }, outside);
-        } finally {
-          if (asking === 0) release();
-          wakeIdle();
-        }
-      }),
+    call: carry,
 
     health: () => ({
       upstream: name,
@@ -496,20 +494,19 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
   }
 }
 
-/** Runs a question to the client, outside of what the upstream is measured by. */
-type Outside = <Answer>(ask: () => Promise<Answer>) => Promise<Answer>;
+/** A call that runs: its time, its place among the others while it has one, and how many questions to its client are open. */
+type Running = { call: UpstreamCall; clock: CallClock; release: (() => void) | null; asking: number };
 
-/** A deadline that stands still while a person is asked. */
-type Clock = {
-  signal: AbortSignal;
-  pause: () => () => void;
-  /** Runs while it stands still. */
-  during: Outside;
-  /** From now on so long, instead of what was left. */
-  extend: (ms: number, why: string) => void;
-  /** Gives the call's place to another. */
-  leave: () => void;
-};
+/** How a call is sent. `lane`: whose own connection it needs. */
+type Sent = { method: string; params: JsonObject; options: RequestOptions; stateless: boolean; mayTask: boolean; lane: Relay | null };
+
+const offeringTasks: JsonObject = { extensions: { [tasksExtension]: {} } };
+
+/** What goes along beside the arguments; null where nothing does. */
+function metaOf({ relay, traceparent }: UpstreamCall): JsonObject | null {
+  if (traceparent !== undefined) return { ...relay?.meta, traceparent };
+  return relay === undefined || Object.keys(relay.meta).length === 0 ? null : { ...relay.meta };
+}
 
 const announceAfterMs = 100;
 /** How long an upstream may work at one call by itself, where its registration does not say. */

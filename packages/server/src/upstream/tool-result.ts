@@ -13,7 +13,7 @@ export function toolResultOf(upstream: string, raw: JsonObject): ToolResult {
   const { resultType: _resultType, inputRequired: _ours, ...result } = raw;
   if (isObject(result["task"]) && result["content"] === undefined)
     throw new RemitError("upstream-error", `upstream "${upstream}" made a task of a call that asked for none`);
-  const content = result["content"] ?? [];
+  const content = (result["content"] ??= []);
   if (!Array.isArray(content) || !content.every(isObject)) {
     throw new RemitError("upstream-error", `upstream "${upstream}" gave back a result whose content is no array of objects`);
   }
@@ -23,7 +23,7 @@ export function toolResultOf(upstream: string, raw: JsonObject): ToolResult {
   if (result["_meta"] !== undefined && !isObject(result["_meta"])) {
     throw new RemitError("upstream-error", `upstream "${upstream}" gave back a result whose _meta is no object`);
   }
-  return { ...result, content };
+  return result as ToolResult;
 }
 
 /**

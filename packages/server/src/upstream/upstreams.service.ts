@@ -13,6 +13,7 @@ import { defaultBackoff } from "./backoff.ts";
 import type { ConnectDeps } from "./connection.ts";
 import { createCircuits } from "./circuits.ts";
 import type { CircuitChange } from "./circuits.ts";
+import { endOfCall, endOfFailure } from "./upstream-fault.ts";
 import { startHealthProbe } from "./health-probe.ts";
 import { listOfferedTools } from "./offered-tools.ts";
 import type { SuperviseDeps, SupervisedUpstream } from "./supervised-upstream.ts";
@@ -146,10 +147,17 @@ export function createUpstreams(deps: UpstreamsDeps): UpstreamFleet {
 
     onOffered: (listener) => void listeners.push(listener),
     offered: async (upstream) => await member(upstream).offered(),
-    call: async (call) => {
+    async call(call) {
       const { spec, upstream } = found(call.upstream);
-      const send = (sent: UpstreamCall) => upstream.call(sent);
-      return await circuits.through(spec, call.by?.environment ?? "", call.tool, () => disturb(call, send));
+      const admitted = circuits.enter(spec, call.by?.environment ?? "", call.tool);
+      try {
+        const result = await disturb(call, upstream.call);
+        circuits.leave(admitted, endOfCall(result), "it answers that it is not well");
+        return result;
+      } catch (error) {
+        circuits.leave(admitted, endOfFailure(error), RemitError.is(error) ? error.code : "upstream-error");
+        throw error;
+      }
     },
     list: async (upstream, method, cursor) => await member(upstream).list(method, cursor),
     capabilities: (upstream) => members.get(upstream)?.upstream.capabilities() ?? null,
