@@ -18,14 +18,21 @@ const tagLength = 16;
  * Nonces are random: one key may seal 2^32 payloads.
  */
 export function sealPayload(key: KeyObject, place: PayloadPlace, value: JsonObject): { ciphertext: Buffer; commitment: PayloadCommitment } {
-  const random = randomBytes();
-  const nonce = random.subarray(0, nonceLength);
-  const plain = Buffer.concat([random.subarray(nonceLength), Buffer.from(canonicalJson(value))]);
-  const cipher = createCipheriv("aes-256-gcm", key, nonce).setAAD(context(place));
-  const ciphertext = Buffer.concat([versionByte, nonce, cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
+  const text = canonicalJson(value);
+  const plain = Buffer.allocUnsafe(saltLength + Buffer.byteLength(text));
   const salt = plain.subarray(0, saltLength);
-  const payload = plain.subarray(saltLength);
-  return { ciphertext, commitment: { commitment: saltedCommitment(salt, payload), sealed: hash("sha256", ciphertext, "hex") } };
+  plain.write(text, saltLength);
+  const ciphertext = Buffer.allocUnsafe(1 + nonceLength + plain.length + tagLength);
+  const nonce = ciphertext.subarray(1, 1 + nonceLength);
+  ciphertext[0] = version;
+  fillRandom(nonce, salt);
+  const cipher = createCipheriv("aes-256-gcm", key, nonce).setAAD(context(place));
+  ciphertext.set(cipher.update(plain), 1 + nonceLength);
+  // In counter mode nothing is left to be written.
+  cipher.final();
+  ciphertext.set(cipher.getAuthTag(), ciphertext.length - tagLength);
+  const commitment = saltedCommitment(salt, plain.subarray(saltLength));
+  return { ciphertext, commitment: { commitment, sealed: ciphertextDigest(ciphertext) } };
 }
 
 /** A payload, what its commitment must be, and the salt with which anybody can compute that. */
@@ -51,8 +58,6 @@ export function ciphertextDigest(ciphertext: Uint8Array): string {
   return hash("sha256", ciphertext, "hex");
 }
 
-const versionByte = Buffer.from([version]);
-
 function context({ entryId, name, subject }: PayloadPlace): Buffer {
   return Buffer.from(JSON.stringify([entryId, name, subject]));
 }
@@ -61,13 +66,13 @@ function context({ entryId, name, subject }: PayloadPlace): Buffer {
 const pool = Buffer.alloc((nonceLength + saltLength) * 128);
 let used = pool.length;
 
-function randomBytes(): Buffer {
+function fillRandom(nonce: Buffer, salt: Buffer): void {
   if (used === pool.length) {
     randomFillSync(pool);
     used = 0;
   }
-  const taken = Buffer.from(pool.subarray(used, used + nonceLength + saltLength));
+  pool.copy(nonce, 0, used);
+  pool.copy(salt, 0, used + nonceLength);
   pool.fill(0, used, used + nonceLength + saltLength);
   used += nonceLength + saltLength;
-  return taken;
 }

@@ -16,6 +16,7 @@ export function saltedCommitment(salt: Uint8Array, payload: Uint8Array): string 
     outer[index] = byte ^ 0x5c;
   }
   inner.set(payload, blockLength);
-  outer.set(hash("sha256", inner, "buffer"), blockLength);
+  // As text, a byte a letter: a buffer for every hash costs more than the hash.
+  outer.write(hash("sha256", inner, "latin1"), blockLength, "latin1");
   return hash("sha256", outer, "hex");
 }
