@@ -18,7 +18,7 @@ export function createPayloadKeys(deps: { database: Queryable; masterKey: Master
   /** Of committed rows only: a key that is rolled back must never seal anything that stays. */
   const cache = new Map<string, HeldKey>();
   /** Keys that take several to derive, by their references; of those very keys only, for one that was rolled back leaves its name behind. */
-  const derived = new Map<string, { of: readonly HeldKey[]; key: KeyObject }>();
+  const derived = new Map<string, { of: readonly HeldKey[]; sealing: ReturnType<Sealer> }>();
   /** Keys made in a transaction that has not ended. */
   const uncommitted = new WeakMap<Queryable, Map<string, HeldKey>>();
   /** Grows with each {@link PayloadKeys.forget}: what was asked for before is not remembered after. */
@@ -82,22 +82,27 @@ export function createPayloadKeys(deps: { database: Queryable; masterKey: Master
   }
 
   function sealer(found: ReadonlyMap<string, HeldKey>): Sealer {
+    const heldOf = (name: string): HeldKey => {
+      const held = found.get(name);
+      if (held === undefined) throw new RemitError("internal", "There is no key for a payload");
+      return held;
+    };
     return (names) => {
-      const parts = names.map((name) => {
-        const held = found.get(name);
-        if (held === undefined) throw new RemitError("internal", "There is no key for a payload");
-        return held;
-      });
-      const reference = parts.map(({ id }) => id).join(" ");
+      let reference = "";
+      for (const name of names) reference += reference === "" ? heldOf(name).id : ` ${heldOf(name).id}`;
       const known = derived.get(reference);
-      if (known?.of.every((held, index) => held.key === parts[index]?.key) === true) return { reference, key: known.key };
-      const key = sealingKey(
+      if (known?.of.every(({ key }, index) => key === found.get(names[index] ?? "")?.key) === true) return known.sealing;
+      const of = names.map(heldOf);
+      const sealing = {
         reference,
-        parts.map((part) => part.key),
-      );
+        key: sealingKey(
+          reference,
+          of.map(({ key }) => key),
+        ),
+      };
       if (derived.size >= cacheSize) derived.clear();
-      derived.set(reference, { of: parts, key });
-      return { reference, key };
+      derived.set(reference, { of, sealing });
+      return sealing;
     };
   }
 

@@ -29,7 +29,8 @@ export function prepareEntry(entry: NewEntry, seal: Sealer, source: string): Pre
     payloads.push({ name, subject, ciphertext: sealed.ciphertext });
   }
   const event = entryEvent(entry, commitments, source);
-  const body = Buffer.from(canonicalJson(event as Json));
+  const text = canonicalJson(event as Json);
+  const body = Buffer.from(text);
   if (body.length > maxBodyLength) {
     throw new RemitError(
       "too-large",
@@ -37,15 +38,14 @@ export function prepareEntry(entry: NewEntry, seal: Sealer, source: string): Pre
     );
   }
   const columns = entryColumns(event);
-  for (const column of Object.values(columns)) {
-    if (column?.includes("\0")) throw new RemitError("invalid-request", "A name in an entry holds the character U+0000");
-  }
+  if (text.includes("\\u0000") && Object.values(columns).some((column) => column?.includes("\0")))
+    throw new RemitError("invalid-request", "A name in an entry holds the character U+0000");
   return { columns, body, payloads };
 }
 
-/** Which keys the payloads of these entries need. */
+/** Which keys the payloads of these entries need; some of them more than once. */
 export function keysOf(entries: readonly NewEntry[]): string[] {
-  const names = new Set<string>();
-  for (const entry of entries) for (const payload of entry.payloads ?? []) for (const name of keyNamesOf(entry, payload)) names.add(name);
-  return [...names];
+  const names: string[] = [];
+  for (const entry of entries) for (const payload of entry.payloads ?? []) names.push(...keyNamesOf(entry, payload));
+  return names;
 }

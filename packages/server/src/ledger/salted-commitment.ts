@@ -17,6 +17,6 @@ export function saltedCommitment(salt: Uint8Array, payload: Uint8Array): string 
   }
   inner.set(payload, blockLength);
   // As text, a byte a letter: a buffer for every hash costs more than the hash.
-  outer.write(hash("sha256", inner, "latin1"), blockLength, "latin1");
+  outer.write(hash("sha256", inner, "binary"), blockLength, "binary");
   return hash("sha256", outer, "hex");
 }
