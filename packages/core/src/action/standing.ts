@@ -5,7 +5,8 @@ import type { RegisteredTool, Registry, ToolPin } from "../registry/registry.ts"
 export type Denial = { type: "deny"; code: ErrorCode; reason: string };
 
 /** A caller and a tool that may meet, as far as everything but tier, policy and budget is concerned. */
-export type Standing = { type: "stands"; agent: AgentSpec; environment: EnvironmentSpec; tool: RegisteredTool & { pin: ToolPin } };
+export type Standing = { type: "stands"; agent: AgentSpec; environment: EnvironmentSpec; tool: PinnedTool };
+type PinnedTool = RegisteredTool & { pin: ToolPin };
 
 /**
  * Whether this caller has any standing to use this tool now: the agent is in force and answered for, the environment and the tool
@@ -34,7 +35,7 @@ export function standing(registry: Registry, halts: readonly Halt[], caller: Cal
       `Agent ${caller.agent} is not granted the tool ${qualifiedName}; ${agent.spec.accountable} answers for its grants.`,
     );
   }
-  if (tool.state !== "accepted" || tool.pin === null) return deny("tool-changed", changed(tool));
+  if (tool.state !== "accepted" || !isPinned(tool)) return deny("tool-changed", changed(tool));
   const halt = stoppedBy(halts, {
     environment: caller.environment,
     agent: caller.agent,
@@ -44,7 +45,11 @@ export function standing(registry: Registry, halts: readonly Halt[], caller: Cal
     effect: tool.spec.effect,
   });
   if (halt !== null) return stopped(halt);
-  return { type: "stands", agent: agent.spec, environment, tool: { ...tool, pin: tool.pin } };
+  return { type: "stands", agent: agent.spec, environment, tool };
+}
+
+function isPinned(tool: RegisteredTool): tool is PinnedTool {
+  return tool.pin !== null;
 }
 
 function changed(tool: RegisteredTool): string {

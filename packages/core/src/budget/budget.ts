@@ -18,7 +18,6 @@ export type CapScopes = { agent: string; run: string | null; tool: string };
 
 /** The part of a window's key that changes when the next window begins. Days, hours and minutes are the organisation's. */
 export function bucket(per: Cap["per"], time: LocalTime): string {
-  const two = (value: number): string => String(value).padStart(2, "0");
   switch (per) {
     case "day":
       return time.date;
@@ -27,6 +26,10 @@ export function bucket(per: Cap["per"], time: LocalTime): string {
     case "minute":
       return `${time.date}T${two(time.hour)}:${two(time.minute)}`;
   }
+}
+
+function two(value: number): string {
+  return String(value).padStart(2, "0");
 }
 
 /** The parts that windows have in their keys which can be drawn on at this moment. */
@@ -40,7 +43,7 @@ export function currentBuckets(now: Date, timeZone: string): string[] {
  * Outside a run, a cap per run counts per agent: the stricter reading.
  */
 export function drawFor(cap: Cap, scopes: CapScopes, amount: number | null, time: LocalTime): Draw | null {
-  const owner = { agent: scopes.agent, run: scopes.run ?? scopes.agent, tool: scopes.tool, organisation: "all" }[cap.scope];
+  const owner = ownerOf(cap.scope, scopes);
   const drawn = cap.counts === "actions" ? 1 : amount;
   if (drawn === null) return null;
   return {
@@ -51,6 +54,19 @@ export function drawFor(cap: Cap, scopes: CapScopes, amount: number | null, time
     counts: cap.counts,
     per: cap.per,
   };
+}
+
+function ownerOf(scope: Cap["scope"], { agent, run, tool }: CapScopes): string {
+  switch (scope) {
+    case "agent":
+      return agent;
+    case "run":
+      return run ?? agent;
+    case "tool":
+      return tool;
+    case "organisation":
+      return "all";
+  }
 }
 
 /** The first window that the action does not fit into, or null when it fits into all. */

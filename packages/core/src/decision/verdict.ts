@@ -1,5 +1,6 @@
 import type { Decision, Obligation, RequiredApproval, ShadowEffect } from "@remit/contract";
 import { durationSeconds } from "../calendar/duration.ts";
+import { inOrder } from "../canonical/in-order.ts";
 
 /**
  * One policy by what it does. A grant permits; a gate forbids until its team approves; a stop forbids; an obligation adds a duty
@@ -33,69 +34,68 @@ export type VerdictInput = {
   evaluate: (approvals: readonly string[]) => Evaluation;
 };
 
+/** `under`: what applies once these teams have approved besides. */
+type Asked = Omit<VerdictInput, "evaluate"> & { under: (further: readonly string[]) => Evaluation };
 type Verdict = Decision extends infer Member ? (Member extends unknown ? Omit<Member, "shadow"> : never) : never;
-type Judge = { rule: (id: string) => PolicyRule | undefined; enforced: (rule: PolicyRule) => boolean };
+/** Whether a policy decides. */
+type Enforced = (rule: PolicyRule) => boolean;
 
 /**
  * The verdict of policy. Forbidding overrides permitting; nothing permitted means denied; anything that could not be evaluated
  * means denied. Where only gates stand in the way, their teams are asked, and nobody whose approval could not help is.
  */
-export function policyVerdict(input: VerdictInput): Decision {
-  const known = new Map<string, Evaluation>();
-  const evaluate = (approvals: readonly string[]): Evaluation => {
-    const key = JSON.stringify([...approvals].sort());
-    const before = known.get(key);
-    if (before !== undefined) return before;
-    const now = input.evaluate(approvals);
+export function policyVerdict({ question, rules, approvals, evaluate }: VerdictInput): Decision {
+  const base = evaluate(approvals);
+  let known: Map<string, Evaluation> | null = null;
+  const under = (further: readonly string[]): Evaluation => {
+    if (further.length === 0) return base;
+    known ??= new Map();
+    const key = JSON.stringify([...further].sort());
+    const now = known.get(key) ?? evaluate([...approvals, ...further]);
     known.set(key, now);
     return now;
   };
-  const once = { ...input, evaluate };
-  const rule = (id: string) => input.rules.get(id);
-  const verdict = judge(once, { rule, enforced: (candidate) => !candidate.shadow });
-  return { ...verdict, shadow: shadowEffects(once, verdict, rule) };
+  const asked: Asked = { question, rules, approvals, under };
+  const verdict = judge(asked, (rule) => !rule.shadow);
+  return { ...verdict, shadow: shadowEffects(asked, verdict) };
 }
 
-function judge(input: VerdictInput, policies: Judge): Verdict {
+function judge(asked: Asked, enforced: Enforced): Verdict {
+  /** The gates that are open once their teams have approved. */
   const gates = new Map<string, Set<string>>();
-  const approvals = new Set(input.approvals);
   for (;;) {
-    const found = look(input.evaluate([...approvals]), policies);
+    const found = look(asked.under([...gates.keys()]), asked.rules, enforced);
     if (found.failed !== null) return found.failed;
     if (found.stops.length > 0) return stopped(found.stops);
-    const asking = found.gates.filter((gate) => !approvals.has(gate.team));
-    // A gate that still forbids although its team has approved cannot be satisfied by asking again.
-    const closed = found.gates.filter((gate) => approvals.has(gate.team));
-    if (closed.length > 0) return stopped(closed);
-    if (asking.length === 0) {
-      if (found.grants.length === 0) return noGrant(input);
+    if (found.gates.length === 0) {
+      if (found.grants.length === 0) return noGrant(asked);
       const obligations = dueObligations(found.obligations);
       if ("code" in obligations) return obligations;
-      const teams = minimal(input, policies, [...gates.keys()]);
+      const teams = minimal(asked, enforced, [...gates.keys()]);
       if (teams.length === 0) return { type: "allow", policies: found.grants, obligations: obligations.due };
-      const asked = teams.map((team) => requiredApproval(team, [...(gates.get(team) ?? [])].sort(), policies));
+      const required = teams.map((team) => requiredApproval(team, [...(gates.get(team) ?? [])].sort(), asked.rules));
       return {
         type: "require-approval",
-        policies: asked.flatMap((approval) => approval.gates),
-        approvals: asked,
+        policies: required.flatMap((approval) => approval.gates),
+        approvals: required,
         obligations: obligations.due,
       };
     }
-    for (const gate of asking) {
-      approvals.add(gate.team);
-      gates.set(gate.team, (gates.get(gate.team) ?? new Set()).add(gate.id));
-    }
+    // A gate that still forbids although its team has approved cannot be satisfied by asking again.
+    const closed = found.gates.filter(({ team }) => asked.approvals.includes(team) || gates.has(team));
+    if (closed.length > 0) return stopped(closed);
+    for (const { id, team } of found.gates) gates.set(team, (gates.get(team) ?? new Set()).add(id));
   }
 }
 
 /** The teams that must be asked: none is asked whom the others' approvals make superfluous. */
-function minimal(input: VerdictInput, policies: Judge, teams: readonly string[]): string[] {
-  const all = [...teams].sort();
+function minimal(asked: Asked, enforced: Enforced, teams: string[]): string[] {
+  const all = inOrder(teams);
   let needed = all;
   if (all.length < 2) return all;
   for (const team of all) {
     const without = needed.filter((other) => other !== team);
-    const found = look(input.evaluate([...input.approvals, ...without]), policies);
+    const found = look(asked.under(without), asked.rules, enforced);
     if (found.failed === null && found.stops.length === 0 && found.gates.length === 0 && found.grants.length > 0) needed = without;
   }
   return needed;
@@ -109,11 +109,11 @@ type Found = {
   obligations: Extract<PolicyRule, { kind: "obligation" }>[];
 };
 
-function look(evaluation: Evaluation, policies: Judge): Found {
+function look(evaluation: Evaluation, rules: VerdictInput["rules"], enforced: Enforced): Found {
   const found: Found = { failed: null, grants: [], stops: [], gates: [], obligations: [] };
   const wrong = evaluation.errors.filter((error) => {
-    const rule = policies.rule(error.policy);
-    return rule === undefined || policies.enforced(rule);
+    const rule = rules.get(error.policy);
+    return rule === undefined || enforced(rule);
   });
   if (wrong.length > 0) {
     found.failed = policyError(
@@ -122,13 +122,13 @@ function look(evaluation: Evaluation, policies: Judge): Found {
     );
     return found;
   }
-  for (const id of [...evaluation.satisfied].sort()) {
-    const rule = policies.rule(id);
+  for (const id of inOrder([...evaluation.satisfied])) {
+    const rule = rules.get(id);
     if (rule === undefined) {
       found.failed = policyError([id], [`policy ${id} applied and is not known`]);
       return found;
     }
-    if (!policies.enforced(rule)) continue;
+    if (!enforced(rule)) continue;
     switch (rule.kind) {
       case "grant":
         found.grants.push(rule.id);
@@ -163,14 +163,14 @@ function dueObligations(rules: Found["obligations"]): { due: Obligation[] } | Ex
   return { due };
 }
 
-function requiredApproval(team: string, gates: string[], policies: Judge): RequiredApproval {
+function requiredApproval(team: string, gates: string[], rules: VerdictInput["rules"]): RequiredApproval {
   // The shortest patience of the gates holds: a request must not outlive what any gate allows.
   const limits = gates.flatMap((id) => {
-    const rule = policies.rule(id);
+    const rule = rules.get(id);
     return rule?.kind === "gate" && rule.expiresAfter !== null ? [rule.expiresAfter] : [];
   });
   const shortest = limits.sort((left, right) => durationSeconds(left) - durationSeconds(right))[0];
-  const reasons = gates.flatMap((id) => policies.rule(id)?.reason ?? []);
+  const reasons = gates.flatMap((id) => rules.get(id)?.reason ?? []);
   return { team, gates, ...(shortest === undefined ? {} : { expiresAfter: shortest }), ...(reasons.length === 0 ? {} : { reasons }) };
 }
 
@@ -182,7 +182,7 @@ function stopped(rules: readonly PolicyRule[]): Extract<Verdict, { type: "deny" 
   return { type: "deny", code: "policy-stop", reason: words.join(" "), policies: rules.map((rule) => rule.id) };
 }
 
-function noGrant({ question }: VerdictInput): Extract<Verdict, { type: "deny" }> {
+function noGrant({ question }: Asked): Extract<Verdict, { type: "deny" }> {
   return {
     type: "deny",
     code: "no-grant",
@@ -195,13 +195,15 @@ function policyError(policies: string[], words: string[]): Extract<Verdict, { ty
   return { type: "deny", code: "policy-error", reason: `Denied because ${words.join("; ")}.`, policies: [...new Set(policies)].sort() };
 }
 
-function shadowEffects(input: VerdictInput, actual: Verdict, rule: Judge["rule"]): ShadowEffect[] {
-  const base = input.evaluate(input.approvals);
-  const touched = new Set([...base.satisfied, ...base.errors.map((error) => error.policy)]);
+function shadowEffects(asked: Asked, actual: Verdict): ShadowEffect[] {
+  const base = asked.under([]);
+  const isShadow = (id: string): boolean => asked.rules.get(id)?.shadow === true;
   const effects: ShadowEffect[] = [];
-  for (const shadow of input.rules.values()) {
+  if (!base.satisfied.some(isShadow) && !base.errors.some(({ policy }) => isShadow(policy))) return effects;
+  const touched = new Set([...base.satisfied, ...base.errors.map((error) => error.policy)]);
+  for (const shadow of asked.rules.values()) {
     if (!shadow.shadow || !touched.has(shadow.id)) continue;
-    const verdict = judge(input, { rule, enforced: (candidate) => !candidate.shadow || candidate.id === shadow.id });
+    const verdict = judge(asked, (candidate) => !candidate.shadow || candidate.id === shadow.id);
     if (outcome(verdict) !== outcome(actual)) effects.push({ policy: shadow.id, verdict: verdict.type });
   }
   return effects;

@@ -12,6 +12,7 @@ export function covers(scope: HaltScope, subject: HaltSubject): boolean {
 
 /** The halt that stops this action, or null. A safe mode stops everything that is not a read; a halt goes first, for it says more. */
 export function stoppedBy(halts: readonly Halt[], subject: HaltSubject): Halt | null {
+  if (halts.length === 0) return null;
   const covering = halts.filter((halt) => covers(halt.scope, subject));
   return (
     covering.find(({ mode }) => mode === "halt") ?? covering.find(({ mode }) => mode === "safe-mode" && subject.effect !== "read") ?? null

@@ -1,4 +1,4 @@
-import type { Detector, Json } from "@remit/contract";
+import type { Detector, Json, JsonObject } from "@remit/contract";
 import { detect, usualDetectors } from "./detect.ts";
 import { isSecretName } from "./secrets.ts";
 
@@ -6,8 +6,8 @@ import { isSecretName } from "./secrets.ts";
 export const redactedText = "[redacted]";
 
 /**
- * A copy of a JSON value in which everything that a pointer (RFC 6901, `*` for every element or member) names is replaced.
- * A pointer that names nothing changes nothing: a field that is absent cannot leak.
+ * A JSON value in which everything that a pointer (RFC 6901, `*` for every element or member) names is replaced. The same value where
+ * pointers name nothing: a field that is absent cannot leak.
  */
 export function redact(value: Json, pointers: readonly string[]): Json {
   return pointers.reduce<Json>((current, pointer) => replaceAt(current, parsePointer(pointer)), value);
@@ -39,23 +39,40 @@ export function valuesAt(value: Json, pointer: string): Json[] {
   return found;
 }
 
-function parsePointer(pointer: string): string[] {
-  return pointer
+/** Pointers as they have been read: policies and tools declare few, and every call asks for them. */
+const readPointers = new Map<string, readonly string[]>();
+const maxReadPointers = 1_000;
+
+function parsePointer(pointer: string): readonly string[] {
+  const known = readPointers.get(pointer);
+  if (known !== undefined) return known;
+  const path = pointer
     .split("/")
     .slice(1)
     .map((token) => token.replaceAll("~1", "/").replaceAll("~0", "~"));
+  if (readPointers.size < maxReadPointers) readPointers.set(pointer, path);
+  return path;
 }
 
-function replaceAt(value: Json, path: readonly string[]): Json {
-  const [token, ...rest] = path;
+function replaceAt(value: Json, path: readonly string[], at = 0): Json {
+  const token = path[at];
   if (token === undefined) return redactedText;
   if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value))
-    return value.map((element, index) => (token === "*" || token === String(index) ? replaceAt(element, rest) : element));
-  // fromEntries defines members, so a member called __proto__ stays a member.
-  return Object.fromEntries(
-    Object.entries(value).map(([key, member]) => [key, token === "*" || token === key ? replaceAt(member, rest) : member]),
-  );
+  if (Array.isArray(value)) {
+    const items = value.map((item, index) => (token === "*" || token === String(index) ? replaceAt(item, path, at + 1) : item));
+    return items.some((item, index) => item !== value[index]) ? items : value;
+  }
+  let replaced: JsonObject | null = null;
+  for (const key of token === "*" ? Object.keys(value) : [token]) {
+    const member: Json | undefined = Object.hasOwn(value, key) ? value[key] : undefined;
+    if (member === undefined) continue;
+    const left = replaceAt(member, path, at + 1);
+    if (left === member) continue;
+    // A copy has its members of its own, so one called __proto__ stays a member.
+    replaced ??= { ...value };
+    replaced[key] = left;
+  }
+  return replaced ?? value;
 }
 
 /** Text without what is found in it. The same text where nothing is. */

@@ -29,25 +29,12 @@ export function actionEntries(
 ): Begin["entries"] & { request: Begin["request"]; first: Id<"entry"> } {
   const { caller, stand } = about;
   const first = newId("entry");
-  const entry = (type: "action-intended" | "action-denied" | "action-waiting", decision: Decision, more: JsonObject): NewEntry => ({
-    id: first,
-    type,
-    at: about.now.toISOString(),
-    ...attribution(about),
-    data: {
-      ...subjectOf(about),
-      policies: decision.policies,
-      shadow: decision.shadow.map(({ policy, verdict }) => ({ policy, verdict })),
-      ...factsRead(about),
-      ...more,
-    },
-    payloads: [
-      { name: "arguments", ...sealedFor(caller, stand, about.subjects), value: recordable(about) },
-      ...(about.continuation === null
-        ? []
-        : [{ name: "continuation", ...sealedFor(caller, stand, about.subjects), value: { ...about.continuation } }]),
-    ],
-  });
+  const entry = (type: "action-intended" | "action-denied" | "action-waiting", decision: Decision, more: JsonObject): NewEntry => {
+    const payloads = [payloadOf("arguments", recordable(about), about, about.subjects)];
+    if (about.continuation !== null) payloads.push(payloadOf("continuation", { ...about.continuation }, about, about.subjects));
+    const data = Object.assign(dataOf(about, decision), more);
+    return { ...attribution(about), id: first, type, at: about.now.toISOString(), data, payloads };
+  };
   return {
     first,
     intended: (decision) => entry("action-intended", decision, { obligations: decision.obligations }),
@@ -71,30 +58,32 @@ export function actionEntries(
   };
 }
 
+type Attribution = Pick<NewEntry, "actor" | "actionId" | "runId" | "traceId">;
+
 /** Who, and in the course of what. */
-export function attribution(
-  about: Pick<About, "actionId" | "caller" | "traceId">,
-): Pick<NewEntry, "actor" | "actionId" | "runId" | "traceId"> {
-  return {
-    actor: `agent:${about.caller.agent}`,
-    actionId: about.actionId,
-    ...(about.caller.run === null ? {} : { runId: about.caller.run.id }),
-    ...(about.traceId === null ? {} : { traceId: about.traceId }),
-  };
+export function attribution({ actionId, caller, traceId }: Pick<About, "actionId" | "caller" | "traceId">): Attribution {
+  const by: Attribution = { actor: `agent:${caller.agent}`, actionId };
+  if (caller.run !== null) by.runId = caller.run.id;
+  if (traceId !== null) by.traceId = traceId;
+  return by;
 }
 
-/** Under whose keys what an action saw and said is sealed: theirs whom it is about, else that of its run or agent. */
-export function sealedFor(
-  caller: Caller,
-  stand: Standing | null,
+/** What an action saw or said, sealed under the keys of those whom it is about, else under that of its run or agent. */
+export function payloadOf(
+  name: string,
+  value: JsonObject,
+  { caller, stand }: Pick<About, "caller" | "stand">,
   subjects: readonly string[],
-): Pick<Payload, "subject" | "about" | "sensitivity"> {
-  return {
+): Payload {
+  const payload: Payload = {
+    name,
     subject: caller.run === null ? `agent:${caller.agent}` : `run:${caller.run.id}`,
-    ...(subjects.length === 0 ? {} : { about: subjects }),
     // Of a tool that nobody has registered, the worst is assumed.
     sensitivity: stand?.tool.spec.sensitivity ?? "restricted",
+    value,
   };
+  if (subjects.length > 0) payload.about = subjects;
+  return payload;
 }
 
 /**
@@ -125,24 +114,24 @@ export function subjectsOfRefused(registry: Registry, tool: string, given: unkno
   return [...new Set(found)].sort().slice(0, maxDataSubjects);
 }
 
-function subjectOf({ caller, tool, digest, registry, stand }: About): JsonObject {
-  return {
-    tool,
-    upstream: stand?.tool.spec.upstream ?? null,
+function dataOf({ caller, tool, digest, registry, stand, facts }: About, { policies, shadow }: Decision): JsonObject {
+  const data: JsonObject = {
+    accountable: caller.accountable,
+    agent: caller.agent,
+    digest,
     effect: stand?.tool.spec.effect ?? null,
     environment: caller.environment,
-    agent: caller.agent,
-    version: caller.version,
-    accountable: caller.accountable,
+    policies,
     policy: caller.policy,
     policyDigest: registry.policies.get(caller.policy)?.digest ?? null,
-    digest,
+    shadow: shadow.map(({ policy, verdict }) => ({ policy, verdict })),
+    tool,
+    upstream: stand?.tool.spec.upstream ?? null,
+    version: caller.version,
   };
-}
-
-function factsRead({ facts }: About): JsonObject {
   const read = facts();
-  return read === null ? {} : { facts: { ...read } };
+  if (read !== null) data["facts"] = { ...read };
+  return data;
 }
 
 /** The arguments as they were given, where they have a form that can be recorded. */

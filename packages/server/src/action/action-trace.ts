@@ -3,7 +3,7 @@ import { type Standing, redactValue } from "@remit/core";
 import type { RegistrySource } from "../registry/registry-source.ts";
 import { type ActionFacts, type AttemptEnd, attemptEnded, spanOf } from "../telemetry/semconv.ts";
 import { formatTraceparent } from "../telemetry/traceparent.ts";
-import { type Span, type Tracing, startShaped } from "../telemetry/tracing.ts";
+import { type Span, type SpanOptions, type Tracing, startShaped } from "../telemetry/tracing.ts";
 import type { NormalArguments } from "./normalise.ts";
 
 /** The span of an action's attempt is named after the action, so that what happens days later can still hang below it. */
@@ -49,6 +49,8 @@ export function traceAttempt(
   how: { parent: string | null; approvalId?: Id<"approval"> },
 ): Span {
   const { parent, approvalId } = how;
+  const options: SpanOptions = { service: action.caller.run?.serviceName ?? null, parent };
+  if (approvalId === undefined) options.spanId = actionSpanId(action.id);
   return startShaped(
     tracing,
     () =>
@@ -58,11 +60,7 @@ export function traceAttempt(
         ...(approvalId === undefined ? {} : { approvalId }),
         ...factsOf(registry, action),
       }),
-    {
-      service: action.caller.run?.serviceName ?? null,
-      parent,
-      ...(approvalId === undefined ? { spanId: actionSpanId(action.id) } : {}),
-    },
+    options,
   );
 }
 

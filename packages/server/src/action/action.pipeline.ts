@@ -44,10 +44,12 @@ export type RunningActionPath = ActionPath & {
 export function createActionPath(deps: ActionDeps): RunningActionPath {
   const judge = createJudge(deps);
 
-  /** Judges, commits and, where that is the decision, executes. */
+  /**
+   * Judges, commits and, where that is the decision, executes. Whoever calls it holds the action meanwhile: what no server says that it
+   * sees to is given up as lost.
+   */
   async function walk(question: PathAttempt, signal: AbortSignal, traceparent: string | null): Promise<Walked | "gone"> {
     const { actionId, caller } = question;
-    const traced = { id: actionId, tool: question.tool, caller };
     let { refusal } = question;
     for (let round = 0; round <= maxRounds + 1; round += 1) {
       if (deps.inFlight.closing.aborted) {
@@ -56,7 +58,7 @@ export function createActionPath(deps: ActionDeps): RunningActionPath {
         refusal ??= { code: "server-unavailable", reason: "The server is stopping; try again in a moment." };
       }
       if (round === maxRounds) refusal ??= { code: "control-state-stale", reason: "The control state keeps changing; try again." };
-      const deciding = traceDecision(deps, traced, traceparent);
+      const deciding = deps.tracing.exporting ? traceDecision(deps, { id: actionId, tool: question.tool, caller }, traceparent) : null;
       const beganAtMs = performance.now();
       let judged: Judged;
       let begun: Begun;
@@ -104,7 +106,7 @@ export function createActionPath(deps: ActionDeps): RunningActionPath {
         case "intended":
           deps.crash(question.grant === null ? "after-intent" : "after-granted-intent");
           if (stand === null || input === null) throw new RemitError("internal", "an action without standing was intended");
-          return execute(deps, {
+          return await execute(deps, {
             intent: begun.intent,
             beganAtMs,
             actionId,
@@ -125,21 +127,10 @@ export function createActionPath(deps: ActionDeps): RunningActionPath {
     throw new RemitError("internal", "a refusal could not be recorded");
   }
 
-  /** As {@link walk}, while this server says that it sees to the action: what nobody sees to is given up as lost. */
-  async function walkHeld(...args: Parameters<typeof walk>): ReturnType<typeof walk> {
-    const release = deps.inFlight.hold(args[0].actionId);
-    try {
-      return await walk(...args);
-    } finally {
-      release();
-    }
-  }
-
   async function act(caller: Caller, attempt: Attempt): Promise<ActionOutcome> {
     const actionId = deps.newId("action");
     const tool = plainText(attempt.tool, maxNameLength);
-    const traced = { id: actionId, tool, caller };
-    const span = traceAttempt(deps, traced, { parent: attempt.traceparent ?? null });
+    const span = traceAttempt(deps, { id: actionId, tool, caller }, { parent: attempt.traceparent ?? null });
     const key = attempt.idempotencyKey ?? null;
     const isPlainKey = key === null || plainText(key, maxNameLength) === key;
     const question: PathAttempt = {
@@ -156,8 +147,9 @@ export function createActionPath(deps: ActionDeps): RunningActionPath {
       perform: attempt.perform,
       onTask: attempt.onTask,
     };
+    const release = deps.inFlight.hold(actionId);
     try {
-      const walked = await walkHeld(question, attempt.signal, span.traceparent);
+      const walked = await walk(question, attempt.signal, span.traceparent);
       if (walked === "gone") throw new RemitError("internal", "a fresh attempt has no grant to lose");
       endAttempt(deps, span, walked.end, walked.outcome);
       return walked.outcome;
@@ -165,6 +157,8 @@ export function createActionPath(deps: ActionDeps): RunningActionPath {
       const outcome = unrecordable(deps, actionId, error);
       endAttempt(deps, span, "unrecorded", outcome);
       return outcome;
+    } finally {
+      release();
     }
   }
 
@@ -172,7 +166,7 @@ export function createActionPath(deps: ActionDeps): RunningActionPath {
     act,
     list: (caller) => judge.list(caller),
     couldAct: (...question) => judge.couldAct(...question),
-    executeGranted: createGrantedActions(deps, walkHeld),
+    executeGranted: createGrantedActions(deps, walk),
   };
 }
 

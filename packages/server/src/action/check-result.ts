@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from "node:util";
 import type { Detector, ErrorCode, Json, JsonObject, Obligation, ToolResult } from "@remit/contract";
 import { redact, redactedText, redactValue, valueAt, type ToolPin } from "@remit/core";
 import type { Normaliser } from "./normalise.ts";
@@ -15,10 +14,15 @@ export function checkResult(normaliser: Normaliser, pin: ToolPin, obligations: r
   // Nothing is done yet: what is asked first is an action of its own.
   if (given.inputRequired !== undefined) return { result: given, problem: null };
   const result = shownResult(given);
-  const pointers = obligations.flatMap((obligation) => (obligation.type === "redact" ? obligation.pointers : []));
+  const pointers: string[] = [];
+  const wanted: Detector[] = [];
+  for (const obligation of obligations) {
+    if (obligation.type !== "redact") continue;
+    pointers.push(...obligation.pointers);
+    wanted.push(...(obligation.detect ?? []));
+  }
   const pointed = pointers.length === 0 ? result : redactResult(result, pointers);
-  const wanted = new Set(obligations.flatMap((obligation) => (obligation.type === "redact" ? (obligation.detect ?? []) : [])));
-  const seen = wanted.size === 0 ? pointed : detected(pointed, wanted);
+  const seen = wanted.length === 0 ? pointed : detected(pointed, new Set(wanted));
   // What it says may be personal: it stands in the sealed result and not in the entry.
   if (result.isError === true) return { result: seen, problem: { code: "upstream-error", reason: "The tool reported an error." } };
 
@@ -53,6 +57,7 @@ function redactResult(result: ToolResult, pointers: readonly string[]): ToolResu
   const redacted = redact(result, pointers) as unknown as ToolResult;
   // Most tools repeat their structured content as text. There, what is too short to be looked for is found by its place.
   const places = pointers.map(structured).filter((pointer) => pointer !== null);
+  if (redacted === result && places.length === 0) return result;
   const secrets = hidden(result as unknown as Json, redacted as unknown as Json)
     .filter((text) => text.trim().length >= 3)
     .sort((left, right) => right.length - left.length);
@@ -85,7 +90,7 @@ function redactJsonText(block: JsonObject, pointers: readonly string[]): JsonObj
   try {
     const before = JSON.parse(text) as Json;
     const after = redact(before, pointers);
-    return isDeepStrictEqual(before, after) ? block : { ...block, text: JSON.stringify(after) };
+    return before === after ? block : { ...block, text: JSON.stringify(after) };
   } catch {
     return block;
   }
@@ -107,6 +112,7 @@ function leaves(value: Json): string[] {
 }
 
 function maskText(block: JsonObject, secrets: readonly string[]): JsonObject {
+  if (secrets.length === 0) return block;
   const mask = (value: Json): Json => {
     if (typeof value === "string") {
       // As it stands, and as it stands inside JSON text.

@@ -14,8 +14,8 @@ const countedFacts = Object.keys(nothingCounted);
 export function createCountedKeys(): (registry: Registry, caller: Caller, tool: string, time: LocalTime) => CountedKeys {
   const reads = new WeakMap<Registry, Map<string, boolean>>();
   return (registry, caller, tool, time) => {
-    const known = reads.get(registry) ?? new Map<string, boolean>();
-    reads.set(registry, known);
+    let known = reads.get(registry);
+    if (known === undefined) reads.set(registry, (known = new Map()));
     let counts = known.get(caller.policy);
     if (counts === undefined) {
       const sets = [caller.policy, registry.organisation.guard].filter((name) => name !== undefined);

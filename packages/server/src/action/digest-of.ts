@@ -14,7 +14,7 @@ export function digestOf(action: {
   continuation: Continuation | null;
 }): Digest {
   const { caller, tool, pin, input, key, continuation } = action;
-  const text = actionDigestText({
+  const identity = {
     agent: caller.agent,
     environment: caller.environment,
     runId: caller.run?.id ?? null,
@@ -22,7 +22,6 @@ export function digestOf(action: {
     pin,
     arguments: input?.value ?? {},
     idempotencyKey: key,
-    ...(continuation === null ? {} : { continuation }),
-  });
-  return hash("sha256", text, "hex");
+  };
+  return hash("sha256", actionDigestText(continuation === null ? identity : { ...identity, continuation }), "hex");
 }

@@ -7,6 +7,7 @@ import {
   type Id,
   type JsonObject,
   type NewEntry,
+  type Payload,
   RemitError,
   type ToolResult,
   type UpstreamFault,
@@ -20,7 +21,7 @@ import { RpcError } from "../mcp/rpc-error.ts";
 import type { Continuation, Relay } from "../upstream/relay.ts";
 import type { ActionDeps } from "./action-deps.ts";
 import type { Attempt } from "./action-path.ts";
-import { attribution, sealedFor, subjectsOfCall } from "./action-entries.ts";
+import { attribution, payloadOf, subjectsOfCall } from "./action-entries.ts";
 import type { End } from "./action.journal.ts";
 import type { AttemptMade } from "./attempts.ts";
 import { attemptsData, makeAttempts } from "./attempts.ts";
@@ -63,39 +64,43 @@ type Ending = {
 };
 
 /** What is recorded of how it was executed. */
-type How = Done & { durationMs: number };
-type Done = { attempts: AttemptMade[]; injected: InjectedFault[]; task: UpstreamTask | null };
+type Done = { attempts: AttemptMade[]; injected: InjectedFault[]; task: UpstreamTask | null; durationMs: number };
 
 /** Executes, checks the result, and commits the outcome. Whatever happens in between, the action ends in exactly one way. */
 export async function execute(deps: ActionDeps, execution: Execution): Promise<Walked> {
   const { actionId } = execution;
   const startedAt = deps.now();
-  const done: Done = { attempts: [], injected: [], task: null };
+  const done: Done = { attempts: [], injected: [], task: null, durationMs: 0 };
   const ending = await run(deps, execution, done);
   deps.crash("after-execution");
-  const durationMs = deps.now().getTime() - startedAt.getTime();
+  done.durationMs = deps.now().getTime() - startedAt.getTime();
   let { state, code, reason, result } = ending;
-  const recorded = await recordOutcome(deps, endOf(deps, execution, ending, { ...done, durationMs }), (why) => {
+  const recorded = await recordOutcome(deps, endOf(deps, execution, ending, done), (why) => {
     ({ state, code, reason, result } = withheld(why));
-    return endOf(deps, execution, withheld(why), { ...done, durationMs });
+    return endOf(deps, execution, withheld(why), done);
   });
   deps.crash("after-outcome");
   if (done.task !== null) await deps.upstreamTasks?.end(actionId);
-  const unknown = (why: string): Walked => ({ end: "unrecorded", outcome: failed(actionId, "outcome-unknown", why) });
-  if (recorded === "lost") return unknown("The action had been given up as lost before it ended; look at its entry in the ledger.");
-  if (recorded === "later") return unknown("It ran, but what came of it cannot be recorded just now; look at it before you repeat it.");
+  if (recorded === "lost")
+    return unknown(actionId, "The action had been given up as lost before it ended; look at its entry in the ledger.");
+  if (recorded === "later")
+    return unknown(actionId, "It ran, but what came of it cannot be recorded just now; look at it before you repeat it.");
   if (state === "succeeded" && result !== null) return { end: state, outcome: { type: "succeeded", actionId, result } };
   const { fault } = ending;
   const outcome = failed(actionId, code ?? "internal", reason ?? "It failed.", result);
   return { end: state, outcome: { ...outcome, ...(fault === undefined ? {} : { fault }) } };
 }
 
+function unknown(actionId: Id<"action">, why: string): Walked {
+  return { end: "unrecorded", outcome: failed(actionId, "outcome-unknown", why) };
+}
+
 const everyDetector: ReadonlySet<Detector> = new Set(detectors);
 
-function endOf(deps: ActionDeps, execution: Execution, ending: Ending, how: How): End {
+function endOf(deps: ActionDeps, execution: Execution, ending: Ending, done: Done): End {
   const { state, code, amountSpent, result } = ending;
   const reason = ending.reason === null ? null : inClear(ending.reason, ending.said, execution.input.value);
-  const entry = outcomeEntry(deps, execution, ending, reason, how);
+  const entry = outcomeEntry(deps, execution, ending, reason, done);
   const also = state === "succeeded" ? notifications(deps, execution) : [];
   return { actionId: execution.actionId, state, code, reason, entry, also, resultEntry: result === null ? null : entry.id, amountSpent };
 }
@@ -139,15 +144,15 @@ async function run(deps: ActionDeps, execution: Execution, done: Done): Promise<
   const flight = deps.inFlight.enter(actionId, subject, execution.signal);
   try {
     // This server may have stood still since the intent: it looks first whether it still knows, and still may.
-    const unfit = await whyUnfit(deps, execution);
+    const unfit = isFit(deps, execution) ? null : await whyUnfit(deps, execution);
     if (unfit !== null) return { state: "failed", ...unfit, result: null, amountSpent: false };
     // A halt may have been engaged between the decision and this moment.
     flight.apply(deps.halts.current());
     const timeoutMs = spec.timeoutMs ?? deps.registry.current().upstreams.get(spec.upstream)?.timeoutMs ?? 30_000;
     const { continuation, perform } = execution;
     const relay = quietWhereRedacted(execution);
-    const send = async (timeLeftMs: number, traceparent: string | null): Promise<ToolResult> =>
-      await deps.upstreams.call({
+    const send = (timeLeftMs: number, traceparent: string | null): Promise<ToolResult> =>
+      deps.upstreams.call({
         upstream: spec.upstream,
         tool: spec.name,
         arguments: input.value,
@@ -173,9 +178,10 @@ async function run(deps: ActionDeps, execution: Execution, done: Done): Promise<
         ...(relay === undefined ? {} : { relay }),
         ...(continuation === null ? {} : { continuation }),
       });
-    const call = async (timeLeftMs: number): Promise<ToolResult> => {
-      if (perform !== undefined) return await perform(input.value, flight.signal);
-      return await tracedCall(deps, execution, (traceparent) => send(timeLeftMs, traceparent));
+    const call = (timeLeftMs: number): Promise<ToolResult> => {
+      if (perform !== undefined) return perform(input.value, flight.signal);
+      if (!deps.tracing.exporting) return send(timeLeftMs, execution.traceparent);
+      return tracedCall(deps, execution, (traceparent) => send(timeLeftMs, traceparent));
     };
     const stopped = flight.stop();
     if (stopped !== null) return { ...stopped, reason: `Nothing was sent. ${stopped.why}`, result: null, amountSpent: false };
@@ -215,7 +221,7 @@ async function tracedCall(
   send: (traceparent: string | null) => Promise<ToolResult>,
 ): Promise<ToolResult> {
   const { spec, qualifiedName } = stand.tool;
-  const protocol = deps.tracing.exporting ? deps.registry.current().upstreams.get(spec.upstream)?.transport.type : undefined;
+  const protocol = deps.registry.current().upstreams.get(spec.upstream)?.transport.type;
   const transport = protocol === "stdio" ? "pipe" : protocol === "http" ? "tcp" : null;
   const called = { upstream: spec.upstream, name: spec.name, transport } as const;
   const span = traceUpstreamCall(deps, { id: actionId, tool: qualifiedName, caller }, called, traceparent);
@@ -234,12 +240,25 @@ async function tracedCall(
   }
 }
 
+/** Others wait longer than this before they give an action up. */
+const longestPauseMs = 2_000;
+
+/** Whether it is plain, without asking anybody, that it still knows and still may. */
+function isFit({ control }: ActionDeps, { beganAtMs }: Execution): boolean {
+  if (performance.now() - beganAtMs >= longestPauseMs) return false;
+  try {
+    control.epoch();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** Why nothing may be sent after all: its copy of the control state is not fresh, or others have given the action up as lost. */
 async function whyUnfit(deps: ActionDeps, { actionId, beganAtMs }: Execution): Promise<{ code: ErrorCode; reason: string } | null> {
   try {
     await deps.control.confirmed();
-    // Others wait longer than this before they give it up.
-    if (performance.now() - beganAtMs < 2_000) return null;
+    if (performance.now() - beganAtMs < longestPauseMs) return null;
     if ((await deps.journal.read(actionId))?.state === "executing") return null;
   } catch (error) {
     if (!RemitError.is(error)) throw error;
@@ -263,53 +282,40 @@ function faultOf({ code, message, data }: RpcError): UpstreamFault {
   return { code, message, ...(data === undefined ? {} : { data }) };
 }
 
-function outcomeEntry(deps: ActionDeps, execution: Execution, ending: Ending, reason: string | null, how: How): NewEntry {
-  const { caller, stand } = execution;
-  return {
-    id: deps.newId("entry"),
-    type: `action-${ending.state}`,
-    at: deps.now().toISOString(),
-    ...attribution(execution),
-    data: {
-      tool: stand.tool.qualifiedName,
-      code: ending.code,
-      reason,
-      durationMs: how.durationMs,
-      ...attemptsData(how.attempts),
-      // So that what was done on purpose is never taken for what went wrong by itself.
-      // The upstream's own name of what it did by itself, for whoever has to look there.
-      ...(how.task === null ? {} : { task: { upstream: how.task.upstream, id: plainText(how.task.id) } }),
-      ...(how.injected.length === 0 ? {} : { injected: how.injected.map((each) => ({ ...each })) }),
-      obligations: execution.decision.obligations.map(({ type, policy }) => ({ type, policy })),
-    },
-    ...(ending.result === null
-      ? sealedFailure(execution, ending, reason)
-      : {
-          payloads: [
-            {
-              name: "result",
-              ...sealedFor(caller, stand, subjectsOfCall(stand, execution.input.value, ending.result)),
-              value: ending.result,
-            },
-          ],
-        }),
-  };
+function outcomeEntry(deps: ActionDeps, execution: Execution, ending: Ending, reason: string | null, done: Done): NewEntry {
+  const { attempts, injected, task, durationMs } = done;
+  const obligations = execution.decision.obligations.map(({ type, policy }) => ({ type, policy }));
+  const data: JsonObject = { code: ending.code, durationMs, obligations, reason, tool: execution.stand.tool.qualifiedName };
+  Object.assign(data, attemptsData(attempts));
+  // The upstream's own name of what it did by itself, for whoever has to look there.
+  if (task !== null) data["task"] = { upstream: task.upstream, id: plainText(task.id) };
+  // So that what was done on purpose is never taken for what went wrong by itself.
+  if (injected.length > 0) data["injected"] = injected.map((each) => ({ ...each }));
+  const payload = ending.result === null ? failurePayload(execution, ending, reason) : resultPayload(execution, ending.result);
+  const payloads = payload === null ? [] : [payload];
+  const at = deps.now().toISOString();
+  return { ...attribution(execution), id: deps.newId("entry"), type: `action-${ending.state}`, at, data, payloads };
+}
+
+function resultPayload(execution: Execution, result: ToolResult): Payload {
+  return payloadOf("result", result, execution, subjectsOfCall(execution.stand, execution.input.value, result));
 }
 
 /** The whole of the reason, where the entry says less. */
-function sealedFailure({ caller, stand, input }: Execution, { reason: whole }: Ending, reason: string | null): Pick<NewEntry, "payloads"> {
-  if (whole === null || whole === reason) return {};
-  const sealed = sealedFor(caller, stand, subjectsOfCall(stand, input.value, null));
-  return { payloads: [{ name: "failure", ...sealed, value: { reason: whole } }] };
+function failurePayload(execution: Execution, { reason: whole }: Ending, reason: string | null): Payload | null {
+  if (whole === null || whole === reason) return null;
+  return payloadOf("failure", { reason: whole }, execution, subjectsOfCall(execution.stand, execution.input.value, null));
 }
 
 /** Telling people is recorded; who is told what is an obligation of the decision. */
 function notifications(deps: ActionDeps, execution: Execution): NewEntry[] {
-  return execution.decision.obligations.flatMap((obligation): NewEntry[] => {
-    if (obligation.type !== "notify") return [];
+  const told: NewEntry[] = [];
+  for (const obligation of execution.decision.obligations) {
+    if (obligation.type !== "notify") continue;
     const data: JsonObject = { to: obligation.to, policy: obligation.policy, about: execution.stand.tool.qualifiedName };
-    return [{ id: deps.newId("entry"), type: "notification-recorded", at: deps.now().toISOString(), ...attribution(execution), data }];
-  });
+    told.push({ id: deps.newId("entry"), type: "notification-recorded", at: deps.now().toISOString(), ...attribution(execution), data });
+  }
+  return told;
 }
 
 function failed(

@@ -35,7 +35,8 @@ export function createGrantedActions(deps: ActionDeps, walk: Walk): () => Promis
     };
     const span = traceAttempt(deps, row, { parent: actionTraceparent(row), approvalId });
     const at = deps.now();
-    const walked = await walk(question, new AbortController().signal, span.traceparent);
+    const release = deps.inFlight.hold(actionId);
+    const walked = await walk(question, new AbortController().signal, span.traceparent).finally(release);
     // Another server had it: the span is its to send.
     if (walked === "gone") return 0;
     traceApprovalWait(deps, row, { outcome: "granted", at });

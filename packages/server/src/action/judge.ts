@@ -1,5 +1,6 @@
 import { type Caller, type Decision, type Digest, type ErrorCode, type Id, type JsonObject, RemitError } from "@remit/contract";
 import {
+  type Draw,
   type Facts,
   type Registry,
   type Standing,
@@ -80,12 +81,15 @@ export function createJudge(
         : { type: "deny", code: "no-grant", reason: "No policy could allow it.", policies: [], shadow: [] };
     }
     const decision = withCountableCaps(deps.policy.decide(registry, caller.policy, request), tool);
+    if (caller.run === null) return decision;
     return withRunApproval(decision, caller.run, { qualifiedName: tool.qualifiedName, name: tool.spec.name }, approvals);
   }
 
   function factsOf(registry: Registry, caller: Caller, counted: Counted): Facts {
     const { weekday, hour, date } = localTime(deps.now(), registry.organisation.timeZone);
-    return { weekday, hour, date, ...counted, runActionsLimit: caller.run?.maxActions ?? 0 };
+    const { runActions, actionsThisMinute, actionsToday, amountToday } = counted;
+    const runActionsLimit = caller.run?.maxActions ?? 0;
+    return { weekday, hour, date, runActions, runActionsLimit, actionsThisMinute, actionsToday, amountToday };
   }
 
   return {
@@ -100,28 +104,24 @@ export function createJudge(
         grant === null || inForce === undefined
           ? question.caller
           : { ...question.caller, version: inForce.version, accountable: inForce.spec.accountable };
-      const stand = standing(registry, deps.halts.current(), caller, tool);
+      const found = standing(registry, deps.halts.current(), caller, tool);
+      const stand = found.type === "stands" ? found : null;
 
       let told: string | null = null;
       let denial: Decision | null = refusal === null ? null : deny(refusal);
-      if (stand.type === "deny") denial ??= deny(stand);
+      if (found.type === "deny") denial ??= deny(found);
       let input: NormalArguments | null = null;
       let amount: number | null = null;
-      let subjects: string[] = [];
-      const identity = {
-        caller,
-        tool,
-        pin: stand.type === "stands" ? stand.tool.pin.digest : "",
-        key: question.idempotencyKey,
-        continuation: question.continuation,
-      };
+      let subjects: readonly string[] = [];
+      const { idempotencyKey: key, continuation, traceId } = question;
+      const pin = stand?.tool.pin.digest ?? "";
       let digest: Digest | null = null;
-      if (stand.type === "stands") {
+      if (stand !== null) {
         try {
           input = deps.normaliser.arguments(stand.tool.pin, question.arguments);
           amount = amountOf(stand.tool.spec.amount?.pointer, input.value);
           subjects = subjectsOfCall(stand, input.value, null);
-          digest = digestOf({ ...identity, input });
+          digest = digestOf({ caller, tool, pin, input, key, continuation });
         } catch (error) {
           if (!RemitError.is(error)) throw error;
           if (denial === null) told = plainText(error.message);
@@ -131,16 +131,29 @@ export function createJudge(
 
       // What was said of somebody in vain is his to erase too.
       if (digest === null) subjects = subjectsOfRefused(registry, tool, question.arguments);
-      digest ??= digestOf({ ...identity, input: null });
+      digest ??= digestOf({ caller, tool, pin, input: null, key, continuation });
       if (grant !== null && digest !== grant.digest)
         denial ??= deny({ code: "tool-changed", reason: "What would run now is not what was approved: the tool has changed since." });
       const now = deps.now();
       const time = localTime(now, registry.organisation.timeZone);
       const scopes = { agent: caller.agent, run: caller.run?.id ?? null, tool };
-      const at = { ...question, caller, digest, now, registry, input, subjects, stand: stand.type === "stands" ? stand : null };
       // What policies have read of what is counted is known only under the lock, and recorded: by nothing else could it be decided again.
       let read: Facts | null = null;
-      const entries = actionEntries(deps.newId, { ...at, facts: () => read });
+      const entries = actionEntries(deps.newId, {
+        actionId,
+        caller,
+        tool,
+        arguments: question.arguments,
+        traceId,
+        digest,
+        now,
+        registry,
+        input,
+        stand,
+        continuation,
+        subjects,
+        facts: () => read,
+      });
       const counted = denial === null ? countedKeys(registry, caller, tool, time) : null;
       const begin: Begin = {
         action: {
@@ -148,25 +161,21 @@ export function createJudge(
           digest,
           caller,
           tool,
-          effect: stand.type === "stands" ? stand.tool.spec.effect : "write",
-          idempotencyKey: question.idempotencyKey,
+          effect: stand?.tool.spec.effect ?? "write",
+          idempotencyKey: key,
           attachKey:
-            input === null || denial !== null
-              ? null
-              : question.idempotencyKey === null
-                ? `digest/${digest}`
-                : `key/${caller.agent}/${scopes.run ?? ""}/${question.idempotencyKey}`,
+            input === null || denial !== null ? null : key === null ? `digest/${digest}` : `key/${caller.agent}/${scopes.run ?? ""}/${key}`,
           argumentsEntry: entries.first,
-          traceId: question.traceId,
+          traceId,
           at: now,
         },
         epoch,
         counted,
         amount,
-        decide: (found) => {
-          if (denial !== null || stand.type !== "stands" || input === null) return denial ?? internalDenial;
+        decide: (totals) => {
+          if (denial !== null || stand === null || input === null) return denial ?? internalDenial;
           try {
-            const facts = factsOf(registry, caller, found);
+            const facts = factsOf(registry, caller, totals);
             if (counted !== null) read = facts;
             return withRecordableReason(decide(registry, stand, caller, input.value, facts, grant?.teams ?? []));
           } catch (error) {
@@ -174,18 +183,21 @@ export function createJudge(
             return deny({ code: "policy-error", reason: "Policy could not be evaluated; nothing is allowed without it." });
           }
         },
-        draws: (decision) =>
-          decision.type === "deny"
-            ? []
-            : decision.obligations.flatMap((obligation) =>
-                obligation.type === "cap" ? (drawFor(obligation, scopes, amount, time) ?? []) : [],
-              ),
+        draws: (decision) => {
+          const draws: Draw[] = [];
+          if (decision.type === "deny") return draws;
+          for (const obligation of decision.obligations) {
+            const draw = obligation.type === "cap" ? drawFor(obligation, scopes, amount, time) : null;
+            if (draw !== null) draws.push(draw);
+          }
+          return draws;
+        },
         entries,
         request: entries.request,
         waitingLimit: caller.run === null ? (inForce?.spec.constraints.pendingApprovals ?? defaultPendingApprovals) : null,
         grant: grant === null ? null : { approvalId: grant.approvalId },
       };
-      return { begin, stand: stand.type === "stands" ? stand : null, input, told };
+      return { begin, stand, input, told };
     },
 
     list(caller) {

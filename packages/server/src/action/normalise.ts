@@ -25,9 +25,11 @@ const maxCompiled = 2_000;
 type Validator = { validate: ValidateFunction; check: BoundedCheck };
 type Problem = Pick<ErrorObject, "instancePath" | "message" | "params">;
 
-function problems({ validate, check }: Validator, value: JsonObject, size: number): Problem[] {
+const none: readonly never[] = [];
+
+function problems({ validate, check }: Validator, value: JsonObject, size: number): readonly Problem[] {
   try {
-    return check(value, size) ? [] : (validate.errors ?? []);
+    return check(value, size) ? none : (validate.errors ?? none);
   } catch (error) {
     if (!RemitError.is(error)) throw error;
     return [{ instancePath: "", message: `cannot be checked: ${error.message}`, params: {} }];
@@ -56,9 +58,10 @@ export function createNormaliser(): Normaliser {
       // Canonical first: it bounds the depth, and what has no canonical form is not looked at any further.
       const canonical = canonicalJson(given as JsonObject);
       const value = JSON.parse(canonical) as JsonObject;
-      const issues = problems(validator(`in/${pin.digest}`, pin.inputSchema), value, canonical.length).map(toIssue);
-      issues.push(...undeclared(pin.inputSchema, value));
-      if (issues.length > 0) {
+      const wrong = problems(validator(`in/${pin.digest}`, pin.inputSchema), value, canonical.length);
+      const unknown = undeclared(pin.inputSchema, value);
+      if (wrong.length > 0 || unknown.length > 0) {
+        const issues = [...wrong.map(toIssue), ...unknown];
         const words = issues.map(({ pointer, message }) => `${pointer === "" ? "the arguments" : pointer} ${message}`).join("; ");
         throw new RemitError("invalid-arguments", `The arguments do not fit the tool's schema: ${words}.`, { issues });
       }
@@ -76,18 +79,35 @@ export function createNormaliser(): Normaliser {
  * Members that the schema does not declare are refused, although JSON Schema would let them pass: policy is written over the
  * declared members, and one that it cannot see is a way around it. A schema that opens itself in so many words is left open.
  */
-function undeclared(schema: Json | undefined, value: Json | undefined, at = ""): { message: string; pointer: string }[] {
-  if (!isObject(schema) || typeof value !== "object" || value === null) return [];
-  if (["$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if"].some((keyword) => keyword in schema)) return [];
-  if (Array.isArray(value)) return value.flatMap((item, index) => undeclared(schema["items"], item, `${at}/${index}`));
+function undeclared(schema: Json | undefined, value: Json | undefined): readonly Issue[] {
+  if (!isObject(schema) || typeof value !== "object" || value === null || hasOneOf(schema, referring)) return none;
+  if (Array.isArray(value)) return below(value, (index) => undeclared(schema["items"], value[Number(index)]));
   const { properties } = schema;
-  if (!isObject(properties)) return [];
-  const isOpen = ["additionalProperties", "patternProperties", "unevaluatedProperties"].some((keyword) => keyword in schema);
-  return Object.entries(value).flatMap(([name, member]) => {
-    const pointer = `${at}/${escape(name)}`;
-    if (Object.hasOwn(properties, name)) return undeclared(properties[name], member, pointer);
-    return isOpen ? [] : [{ message: `is not declared by the tool (it declares ${Object.keys(properties).join(", ")})`, pointer }];
+  if (!isObject(properties)) return none;
+  return below(value, (name) => {
+    if (Object.hasOwn(properties, name)) return undeclared(properties[name], value[name]);
+    if (hasOneOf(schema, opening)) return none;
+    return [{ message: `is not declared by the tool (it declares ${Object.keys(properties).join(", ")})`, pointer: "" }];
   });
+}
+
+type Issue = { message: string; pointer: string };
+
+const referring = ["$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if"];
+const opening = ["additionalProperties", "patternProperties", "unevaluatedProperties"];
+
+function hasOneOf(schema: JsonObject, keywords: readonly string[]): boolean {
+  for (const keyword of keywords) if (keyword in schema) return true;
+  return false;
+}
+
+/** What is found in a value's members, with pointers from the value: only what is found pays for saying where. */
+function below(value: object, find: (name: string) => readonly Issue[]): readonly Issue[] {
+  let issues: Issue[] | null = null;
+  for (const name of Object.keys(value)) {
+    for (const { message, pointer } of find(name)) (issues ??= []).push({ message, pointer: `/${escape(name)}${pointer}` });
+  }
+  return issues ?? none;
 }
 
 /**

@@ -29,8 +29,8 @@ export function withSeveralPolicies(path: ActionPath, decisionsFor: DecisionsFor
       return [...listed.values()];
     },
     act(caller, attempt) {
+      if (caller.furtherPolicies === undefined) return path.act(caller, attempt);
       const { furtherPolicies, ...alone } = caller;
-      if (furtherPolicies === undefined) return path.act(caller, attempt);
       const policy = choose(caller, [caller.policy, ...furtherPolicies], attempt.tool, attempt.arguments);
       return path.act({ ...alone, policy }, attempt);
     },

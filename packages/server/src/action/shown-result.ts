@@ -24,12 +24,14 @@ function shownJson(value: Json): Json {
     return shown.some((one, index) => one !== value[index]) ? shown : value;
   }
   let changed: JsonObject | null = null;
-  for (const [key, member] of Object.entries(value)) {
-    const shown = binary.has(key) ? member : shownJson(member);
+  for (const key of Object.keys(value)) {
+    const member = value[key];
+    if (member === undefined || binary.has(key)) continue;
+    const shown = shownJson(member);
     if (shown === member) continue;
-    // Not by assignment: `__proto__` is a name like any other here.
-    changed ??= Object.fromEntries(Object.entries(value));
-    Object.defineProperty(changed, key, { value: shown, enumerable: true, writable: true, configurable: true });
+    // A copy has its members of its own: `__proto__` is a name like any other here.
+    changed ??= { ...value };
+    changed[key] = shown;
   }
   return changed ?? value;
 }

@@ -14,9 +14,10 @@ export function newId<K extends IdKind>(kind: K, nowMs: number = Date.now()): Id
     randomFillSync(pool);
     used = 0;
   }
-  const bytes = pool.subarray(used, (used += idLength));
-  bytes.writeUIntBE(nowMs, 0, 6);
-  bytes.writeUInt8((bytes.readUInt8(6) & 0x0f) | 0x70, 6);
-  bytes.writeUInt8((bytes.readUInt8(8) & 0x3f) | 0x80, 8);
-  return `${idPrefixes[kind]}_${bytes.toString("hex")}` as Id<K>;
+  const from = used;
+  used += idLength;
+  pool.writeUIntBE(nowMs, from, 6);
+  pool.writeUInt8((pool.readUInt8(from + 6) & 0x0f) | 0x70, from + 6);
+  pool.writeUInt8((pool.readUInt8(from + 8) & 0x3f) | 0x80, from + 8);
+  return `${idPrefixes[kind]}_${pool.toString("hex", from, used)}` as Id<K>;
 }

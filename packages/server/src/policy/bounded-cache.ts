@@ -8,18 +8,23 @@ export type BoundedCache<Value> = {
 
 export function createBoundedCache<Value>(max: number, onForget?: (value: Value) => void): BoundedCache<Value> {
   const entries = new Map<string, Value>();
+  let newest: string | undefined;
+
+  /** Maps keep order of insertion: putting it back makes it the newest. */
+  function renew(key: string, value: Value): void {
+    entries.delete(key);
+    entries.set(key, value);
+    newest = key;
+  }
+
   return {
     get(key) {
       const value = entries.get(key);
-      if (value === undefined) return undefined;
-      // Maps keep order of insertion: putting it back makes it the newest.
-      entries.delete(key);
-      entries.set(key, value);
+      if (value !== undefined && key !== newest) renew(key, value);
       return value;
     },
     set(key, value) {
-      entries.delete(key);
-      entries.set(key, value);
+      renew(key, value);
       if (entries.size <= max) return;
       for (const [oldest, forgotten] of entries) {
         entries.delete(oldest);

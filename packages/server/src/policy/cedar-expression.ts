@@ -9,7 +9,8 @@ export type Expression =
   | { op: "has"; of: Expression; names: readonly string[] }
   | { op: BinaryOperator; left: Expression; right: Expression }
   | { op: "!" | "neg" | "isEmpty"; of: Expression }
-  | { op: "like"; of: Expression; pattern: readonly ("*" | { text: string })[] }
+  /** `pieces`: the text between the stars of the pattern; one more than it has stars. */
+  | { op: "like"; of: Expression; pieces: readonly string[] }
   | { op: "is"; of: Expression; type: string; within: Expression | null }
   | { op: "if"; condition: Expression; yes: Expression; no: Expression }
   | { op: "set"; items: readonly Expression[] }
@@ -106,10 +107,8 @@ function expression(json: Expr): Expression {
     case "neg":
     case "isEmpty":
       return { op, of: child(part("arg")) };
-    case "like": {
-      const pattern = part("pattern") as ("Wildcard" | { Literal: string })[];
-      return { op: "like", of: child(part("left")), pattern: pattern.map((one) => (one === "Wildcard" ? "*" : { text: one.Literal })) };
-    }
+    case "like":
+      return { op: "like", of: child(part("left")), pieces: piecesOf(part("pattern") as ("Wildcard" | { Literal: string })[]) };
     case "is": {
       const within = part("in");
       return { op: "is", of: child(part("left")), type: String(part("entity_type")), within: within === undefined ? null : child(within) };
@@ -123,6 +122,15 @@ function expression(json: Expr): Expression {
     default:
       return { op: "call", name: op, arguments: (Array.isArray(body) ? body : Object.values(body as object)).map(child) };
   }
+}
+
+function piecesOf(pattern: readonly ("Wildcard" | { Literal: string })[]): string[] {
+  const pieces = [""];
+  for (const one of pattern) {
+    if (one === "Wildcard") pieces.push("");
+    else pieces.push((pieces.pop() ?? "") + one.Literal);
+  }
+  return pieces;
 }
 
 export function childrenOf(node: Expression): readonly Expression[] {

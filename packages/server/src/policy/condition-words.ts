@@ -112,7 +112,7 @@ function patternList(nodes: readonly Expression[], op: "&&" | "||"): string | nu
 }
 
 function patternWords(node: Like): string {
-  return JSON.stringify(node.pattern.map((part) => (part === "*" ? "*" : part.text)).join(""));
+  return JSON.stringify(node.pieces.join("*"));
 }
 
 function bracket(node: Expression): string {

@@ -1,5 +1,5 @@
 import type { CedarValueJson } from "@cedar-policy/cedar-wasm/nodejs";
-import type { Evaluation } from "@remit/core";
+import { type Evaluation, inOrder } from "@remit/core";
 import { entityKey } from "./cedar-expression.ts";
 import type { Expression } from "./cedar-expression.ts";
 import type { CompiledPolicy } from "./compiled-policy.ts";
@@ -34,11 +34,10 @@ export function evaluateDirectly(policies: readonly CompiledPolicy[], known: Kno
     }
     if (applies) satisfied.push(rule.id);
   }
-  return { satisfied: satisfied.sort(), errors: [] };
+  return { satisfied: inOrder(satisfied), errors: [] };
 }
 
 function evaluate(node: Expression, known: Known, context: Value | undefined): Value | undefined {
-  const inner = (child: Expression): Value | undefined => evaluate(child, known, context);
   switch (node.op) {
     case "literal":
       return typeof node.value === "number" ? safe(node.value) : node.value;
@@ -47,30 +46,30 @@ function evaluate(node: Expression, known: Known, context: Value | undefined): V
     case "variable":
       return node.name === "context" ? context : { entity: entityKey(known[node.name]) };
     case "member": {
-      const of = inner(node.of);
+      const of = evaluate(node.of, known, context);
       return isRecord(of) && Object.hasOwn(of.record, node.name) ? valueOf(of.record[node.name]) : unsure;
     }
     case "has":
-      return hasMembers(inner(node.of), node.names);
+      return hasMembers(evaluate(node.of, known, context), node.names);
     case "&&":
     case "||": {
-      const left = inner(node.left);
+      const left = evaluate(node.left, known, context);
       if (typeof left !== "boolean") return unsure;
       if (left === (node.op === "||")) return left;
-      const right = inner(node.right);
+      const right = evaluate(node.right, known, context);
       return typeof right === "boolean" ? right : unsure;
     }
     case "!": {
-      const of = inner(node.of);
+      const of = evaluate(node.of, known, context);
       return typeof of === "boolean" ? !of : unsure;
     }
     case "if": {
-      const condition = inner(node.condition);
-      return typeof condition === "boolean" ? inner(condition ? node.yes : node.no) : unsure;
+      const condition = evaluate(node.condition, known, context);
+      return typeof condition === "boolean" ? evaluate(condition ? node.yes : node.no, known, context) : unsure;
     }
     case "==":
     case "!=": {
-      const same = equal(inner(node.left), inner(node.right));
+      const same = equal(evaluate(node.left, known, context), evaluate(node.right, known, context));
       return same === unsure ? unsure : same === (node.op === "==");
     }
     case "<":
@@ -80,26 +79,26 @@ function evaluate(node: Expression, known: Known, context: Value | undefined): V
     case "+":
     case "-":
     case "*":
-      return calculate(node.op, inner(node.left), inner(node.right));
+      return calculate(node.op, evaluate(node.left, known, context), evaluate(node.right, known, context));
     case "like": {
-      const of = inner(node.of);
-      return typeof of === "string" ? isLike(of, node.pattern) : unsure;
+      const of = evaluate(node.of, known, context);
+      return typeof of === "string" ? isLike(of, node.pieces) : unsure;
     }
     case "is": {
       if (node.of.op !== "variable" || node.of.name === "context") return unsure;
       if (known[node.of.name].type !== node.type) return false;
-      return node.within === null ? true : isIn(inner(node.of), inner(node.within), known);
+      return node.within === null ? true : isIn(evaluate(node.of, known, context), evaluate(node.within, known, context), known);
     }
     case "in":
-      return isIn(inner(node.left), inner(node.right), known);
+      return isIn(evaluate(node.left, known, context), evaluate(node.right, known, context), known);
     case "contains": {
-      const set = inner(node.left);
-      return isSet(set) ? containing(set, inner(node.right)) : unsure;
+      const set = evaluate(node.left, known, context);
+      return isSet(set) ? containing(set, evaluate(node.right, known, context)) : unsure;
     }
     case "set":
-      return setOf(node.items.map(inner));
+      return setOf(node.items.map((item) => evaluate(item, known, context)));
     case "isEmpty": {
-      const of = inner(node.of);
+      const of = evaluate(node.of, known, context);
       return isSet(of) ? of.length === 0 : unsure;
     }
     default:
@@ -208,21 +207,17 @@ function isIn(left: Value | undefined, right: Value | undefined, known: Known): 
   return within;
 }
 
-function isLike(text: string, pattern: readonly ("*" | { text: string })[]): boolean {
-  const pieces = [""];
-  for (const one of pattern) {
-    if (one === "*") pieces.push("");
-    else pieces.push((pieces.pop() ?? "") + one.text);
-  }
-  const [first = "", ...rest] = pieces;
-  const last = rest.pop();
-  if (last === undefined) return text === first;
+function isLike(text: string, pieces: readonly string[]): boolean {
+  const first = pieces[0] ?? "";
+  if (pieces.length === 1) return text === first;
   if (!text.startsWith(first)) return false;
   let from = first.length;
-  for (const piece of rest) {
+  for (let index = 1; index < pieces.length - 1; index += 1) {
+    const piece = pieces[index] ?? "";
     const found = text.indexOf(piece, from);
     if (found < 0) return false;
     from = found + piece.length;
   }
+  const last = pieces.at(-1) ?? "";
   return text.length - last.length >= from && text.endsWith(last);
 }

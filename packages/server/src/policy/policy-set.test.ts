@@ -304,7 +304,7 @@ function wholeQuestion(
     principal: { type: "Remit::Agent", id: request.agent },
     action: { type: "Remit::Action", id: request.tool },
     resource: queue === null ? { type: "Remit::Environment", id: environment } : { type: "Remit::Queue", id: queue },
-    context: projectValue(contextType(words), context, []) as Context,
+    context: projectValue(contextType(words), context, null) as Context,
     entities: [
       ...[...vocabulary.agents].map(([id, roles]) => ({
         uid: { type: "Remit::Agent", id },

@@ -82,6 +82,7 @@ export function createPolicySet(deps: {
       request.agent,
       request.roles,
       request.tool,
+      request.upstream,
       request.effect,
       request.sensitivity,
       request.reversibility,
@@ -113,7 +114,7 @@ export function createPolicySet(deps: {
       const context = projectType(contextType(tool), reads);
       return {
         context,
-        policies: chosen.map(({ policy }) => policy),
+        policies: chosen.map(({ policy }) => policy).sort(byId),
         asked: 0,
         direct: true,
         set: {
@@ -139,16 +140,14 @@ export function createPolicySet(deps: {
 
   function ask(slice: Slice, part: Part | null, name: string, request: PolicyRequest, approvals: readonly string[]): Evaluation {
     if (part === null) return { satisfied: [], errors: [] };
-    const context = projectValue(part.context, contextOf(request, approvals), []) as Context;
-    const text = JSON.stringify(context);
-    const key = `${slice.number}${name}${text}`;
-    const before = remembered.get(key);
-    if (before !== undefined) return before;
-    const { principal, action, resource } = slice.known;
+    const context = projectValue(part.context, contextOf(request, approvals, slice.known), null) as Context;
     const direct = part.direct && isDirectTrusted ? evaluateDirectly(part.policies, slice.known, context) : null;
     part.asked += 1;
     if (direct !== null && part.asked > checkedFirst && part.asked % checkEvery !== 0) return direct;
-    const now = evaluator.evaluate(part.set, { principal, action, resource, context, entities: slice.entities });
+    const text = JSON.stringify(context);
+    const key = `${slice.number}${name}${text}`;
+    const { principal, action, resource } = slice.known;
+    const now = remembered.get(key) ?? evaluator.evaluate(part.set, { principal, action, resource, context, entities: slice.entities });
     if (direct !== null && JSON.stringify(direct) !== JSON.stringify(now)) {
       isDirectTrusted = false;
       onDifference?.({ policySet: compiled.name, tool: request.tool, direct: appliedIn(direct), cedar: appliedIn(now) });
@@ -188,7 +187,8 @@ export function createPolicySet(deps: {
       const slice = sliceOf(request);
       if (slice === null) return unknownTool(request.tool, vocabulary);
       // An approval of a team that can no longer be asked opens nothing, and the schema does not know it.
-      const named = (approvals: readonly string[]) => vocabulary.teams.filter((team) => approvals.includes(team));
+      const named = (approvals: readonly string[]) =>
+        approvals.length === 0 ? approvals : vocabulary.teams.filter((team) => approvals.includes(team));
       const inHand = named(request.approvals);
       try {
         const base = ask(slice, slice.enforced, "e", request, inHand);
@@ -261,6 +261,11 @@ export function createPolicySet(deps: {
   };
 }
 
+/** As answers name them: what is found in this order need not be put into it. */
+function byId({ rule: { id: one } }: CompiledPolicy, { rule: { id: other } }: CompiledPolicy): number {
+  return one < other ? -1 : one > other ? 1 : 0;
+}
+
 function appliedIn({ satisfied, errors }: Evaluation): Applied {
   return { satisfied: [...satisfied], errors: errors.map(({ policy }) => policy) };
 }
@@ -277,8 +282,8 @@ function isPossible(policies: readonly CompiledPolicy[], known: Known): boolean 
   return granted;
 }
 
-function contextOf(request: PolicyRequest, approvals: readonly string[]) {
-  return { input: request.input ?? {}, facts: request.facts, approvals, ...knownContext(request) };
+function contextOf({ input, facts }: PolicyRequest, approvals: readonly string[], { context }: Known) {
+  return { input: input ?? {}, facts, approvals, run: context["run"], tool: context["tool"] };
 }
 
 function knownContext(request: PolicyRequest) {

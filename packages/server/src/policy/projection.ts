@@ -21,39 +21,50 @@ export function projectType(type: RecordType, reads: Reads): RecordType {
  * A value as a projected type describes it, for Cedar. Members that the type does not have are dropped; every other must be
  * exactly what it says, because a text that looks like a number or a fraction would make a policy err or lie.
  */
-export function projectValue(type: ValueType, value: unknown, path: readonly string[]): CedarValueJson {
-  const wrong = (expected: string): Unreadable => new Unreadable(`${pathWords(path)} must be ${expected} and is ${wordsOf(value)}`);
+export function projectValue(type: ValueType, value: unknown, path: Path | null): CedarValueJson {
   switch (type.kind) {
     case "string":
-      if (typeof value !== "string") throw wrong("a text");
-      if (!value.isWellFormed()) throw wrong("well-formed text");
+      if (typeof value !== "string") throw wrong(path, "a text", value);
+      if (!value.isWellFormed()) throw wrong(path, "well-formed text", value);
       return value;
     case "integer":
-      if (typeof value !== "number" || !Number.isSafeInteger(value)) throw wrong("an integer within ±(2^53 - 1)");
+      if (typeof value !== "number" || !Number.isSafeInteger(value)) throw wrong(path, "an integer within ±(2^53 - 1)", value);
       return value;
     case "boolean":
-      if (typeof value !== "boolean") throw wrong("true or false");
+      if (typeof value !== "boolean") throw wrong(path, "true or false", value);
       return value;
     case "set": {
       const element: ValueType = { kind: type.element, values: null };
-      if (!Array.isArray(value)) throw wrong("an array");
-      return value.map((item: unknown, index) => projectValue(element, item, [...path, String(index)]));
+      if (!Array.isArray(value)) throw wrong(path, "an array", value);
+      return value.map((item: unknown, index) => projectValue(element, item, { name: String(index), of: path }));
     }
     case "teams":
-      if (!Array.isArray(value)) throw wrong("an array");
+      if (!Array.isArray(value)) throw wrong(path, "an array", value);
       return value.map((team: unknown) => ({ __entity: { type: "Remit::Team", id: String(team) } }));
     case "record": {
-      if (typeof value !== "object" || value === null || Array.isArray(value)) throw wrong("an object");
-      const projected: [string, CedarValueJson][] = [];
+      if (typeof value !== "object" || value === null || Array.isArray(value)) throw wrong(path, "an object", value);
+      // By assignment: no type has a member whose name begins with `__`.
+      const projected: Record<string, CedarValueJson> = {};
       for (const [name, member] of type.members) {
         const given: unknown = Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined;
-        const inner = [...path, name];
-        if (given !== undefined && (given !== null || !member.nullable)) projected.push([name, projectValue(member.type, given, inner)]);
-        else if (member.required) throw new Unreadable(`${pathWords(inner)} is missing`);
+        if (given !== undefined && (given !== null || !member.nullable))
+          projected[name] = projectValue(member.type, given, { name, of: path });
+        else if (member.required) throw new Unreadable(`${pathWords(namesOf({ name, of: path }))} is missing`);
       }
-      return Object.fromEntries(projected);
+      return projected;
     }
   }
+}
+
+/** Where a value stands, from the inside out: only a refusal pays for its words. */
+type Path = { name: string; of: Path | null };
+
+function namesOf(path: Path | null): string[] {
+  return path === null ? [] : [...namesOf(path.of), path.name];
+}
+
+function wrong(path: Path | null, expected: string, value: unknown): Unreadable {
+  return new Unreadable(`${pathWords(namesOf(path))} must be ${expected} and is ${wordsOf(value)}`);
 }
 
 function wordsOf(value: unknown): string {
