@@ -1,7 +1,8 @@
-import type { Decision, Id } from "@remit/contract";
+import type { Caller, Decision, Id } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import type { Draw, Reservation } from "@remit/core";
 import { DatabaseError } from "pg";
+import { binaryArray } from "../database/binary-array.ts";
 import type { Database, PreparedStatement } from "../database/database.ts";
 import { forGiven, given } from "../database/given-rows.ts";
 import { type GroupCommit, createGroupCommit } from "../database/group-commit.ts";
@@ -107,7 +108,7 @@ async function commit({ database, ledger, instance }: PlainJournalOptions, batch
       ...takeFromRuns(begins),
       ...changeWindows(begins, ends),
       ...(begins.length === 0 ? [] : [insertActions(begins, instance)]),
-      ...(ends.length === 0 ? [] : [finishActions(ends)]),
+      ...(ends.length === 0 ? [] : [given(finish, [], ends)]),
       appended,
     ];
   } catch (error) {
@@ -148,29 +149,35 @@ function lockFirst(statement: PreparedStatement & { values: readonly [readonly s
   return statement.values[0].length > 1 ? [statement] : [];
 }
 
-type Change = { reserved: number; spent: number; limit: number | null };
+/** What a batch makes of a window. `most`: the strictest limit that it is held to. */
+type Change = { key: string; reserved: number; spent: number; most: number | null };
 
 function changeWindows(begins: readonly PlainBegin[], ends: readonly PlainEnd[]): PreparedStatement[] {
   const changes = new Map<string, Change>();
-  const change = (key: string, { reserved, spent, limit }: Change): void => {
-    const before = changes.get(key);
-    const limits = [before?.limit ?? null, limit].filter((one) => one !== null);
-    changes.set(key, {
-      reserved: (before?.reserved ?? 0) + reserved,
-      spent: (before?.spent ?? 0) + spent,
-      limit: limits.length === 0 ? null : Math.min(...limits),
-    });
+  const changeOf = (key: string): Change => {
+    const known = changes.get(key);
+    if (known !== undefined) return known;
+    const change = { key, reserved: 0, spent: 0, most: null };
+    changes.set(key, change);
+    return change;
   };
-  for (const { draws } of begins) for (const { key, amount, limit } of draws) change(key, { reserved: amount, spent: 0, limit });
+  for (const { draws } of begins) {
+    for (const { key, amount, limit } of draws) {
+      const change = changeOf(key);
+      change.reserved += amount;
+      change.most = limit === null ? change.most : Math.min(limit, change.most ?? limit);
+    }
+  }
   for (const { end, reservations } of ends) {
-    for (const { key, amount, counts } of reservations)
-      change(key, { reserved: -amount, spent: counts === "actions" || end.amountSpent ? amount : 0, limit: null });
+    for (const { key, amount, counts } of reservations) {
+      const change = changeOf(key);
+      change.reserved -= amount;
+      if (counts === "actions" || end.amountSpent) change.spent += amount;
+    }
   }
   if (changes.size === 0) return [];
-  const keys = [...changes.keys()];
-  const column = (of: (change: Change) => number | null): (number | null)[] => [...changes.values()].map(of);
-  const columns = [keys, column(({ reserved }) => reserved), column(({ spent }) => spent), column(({ limit }) => limit)];
-  return [...lockFirst({ name: "plain-window-lock", text: windowLockSql, values: [keys] }), given(windowChange, [], columns)];
+  const lock = { name: "plain-window-lock", text: windowLockSql, values: [[...changes.keys()]] } as const;
+  return [...lockFirst(lock), given(windowChange, [], [...changes.values()])];
 }
 
 /** What is kept of what an action has drawn, until it is settled. */
@@ -179,41 +186,19 @@ export function reservationsOf(draws: readonly Draw[]): Reservation[] {
 }
 
 function insertActions(begins: readonly PlainBegin[], instance: string): PreparedStatement {
-  const column = (of: (job: PlainBegin) => unknown): unknown[] => begins.map(of);
-  return given(
-    begin,
-    [begins[0]?.begin.epoch, column(({ begin }) => begin.action.attachKey), instance],
-    [
-      column(({ begin }) => begin.action.id),
-      column(({ begin }) => begin.action.digest),
-      column(({ begin }) => begin.action.caller.agent),
-      column(({ begin }) => begin.action.caller.environment),
-      column(({ begin }) => begin.action.caller.run?.id ?? null),
-      column(({ begin }) => begin.action.tool),
-      column(({ begin }) => begin.action.effect),
-      column(({ begin }) => JSON.stringify(begin.action.caller)),
-      column(({ draws }) => JSON.stringify(reservationsOf(draws))),
-      column(({ begin }) => begin.action.argumentsEntry),
-      column(({ begin }) => begin.action.traceId),
-      column(({ begin }) => begin.action.at.toISOString()),
-    ],
-  );
+  const attachKeys = begins.map(({ begin }) => begin.action.attachKey);
+  return given(beginRows, [begins[0]?.begin.epoch, binaryArray("text", attachKeys), instance], begins);
 }
 
-function finishActions(ends: readonly PlainEnd[]): PreparedStatement {
-  const column = (of: (end: End) => unknown): unknown[] => ends.map(({ end }) => of(end));
-  return given(
-    finish,
-    [],
-    [
-      column(({ actionId }) => actionId),
-      column(({ state }) => state),
-      column(({ code }) => code),
-      column(({ reason }) => reason),
-      column(({ resultEntry }) => resultEntry),
-      column(({ entry }) => entry.at),
-    ],
-  );
+const callerTexts = new WeakMap<Caller, string>();
+
+/** Who calls again is the same object: the token says so, and is checked once. */
+function textOf(caller: Caller): string {
+  const known = callerTexts.get(caller);
+  if (known !== undefined) return known;
+  const text = JSON.stringify(caller);
+  callerTexts.set(caller, text);
+  return text;
 }
 
 // Here and below, a state is asked for in words that no partial index serves: one looks cheaper than the one by id while the table is small.
@@ -231,10 +216,15 @@ const runSql = `
 const windowLockSql = `
   SELECT FROM budget_window WHERE key = ANY($1) ORDER BY starts_with(key, 'cap/'), key FOR NO KEY UPDATE`;
 
-const windowChange = forGiven(
+const windowChange = forGiven<Change>(
   "plain-window-change",
   0,
-  { key: "text", reserved: "bigint", spent: "bigint", most: "bigint" },
+  {
+    key: ["text", ({ key }) => key],
+    reserved: ["bigint", ({ reserved }) => reserved],
+    spent: ["bigint", ({ spent }) => spent],
+    most: ["bigint", ({ most }) => most],
+  },
   (given, count) => `
   WITH changed AS (
     UPDATE budget_window SET reserved = budget_window.reserved + given.reserved, spent = budget_window.spent + given.spent
@@ -246,22 +236,22 @@ const windowChange = forGiven(
   SELECT 1 / (count(*) = ${count})::int FROM changed`,
 );
 
-const begin = forGiven(
+const beginRows = forGiven<PlainBegin>(
   "plain-begin",
   3,
   {
-    id: "text",
-    digest: "text",
-    agent: "text",
-    environment: "text",
-    run_id: "text",
-    tool: "text",
-    effect: "text",
-    caller: "json",
-    reservations: "jsonb",
-    arguments_entry: "text",
-    trace_id: "text",
-    at: "timestamptz",
+    id: ["text", ({ begin }) => begin.action.id],
+    digest: ["text", ({ begin }) => begin.action.digest],
+    agent: ["text", ({ begin }) => begin.action.caller.agent],
+    environment: ["text", ({ begin }) => begin.action.caller.environment],
+    run_id: ["text", ({ begin }) => begin.action.caller.run?.id ?? null],
+    tool: ["text", ({ begin }) => begin.action.tool],
+    effect: ["text", ({ begin }) => begin.action.effect],
+    caller: ["json", ({ begin }) => textOf(begin.action.caller)],
+    reservations: ["jsonb", ({ draws }) => JSON.stringify(reservationsOf(draws))],
+    arguments_entry: ["text", ({ begin }) => begin.action.argumentsEntry],
+    trace_id: ["text", ({ begin }) => begin.action.traceId],
+    at: ["timestamptz", ({ begin }) => begin.action.at],
   },
   (given) => `
   WITH begun AS (
@@ -271,13 +261,20 @@ const begin = forGiven(
     FROM ${given}
   )
   SELECT 1 / (count(*) = 1)::int FROM control_state
-  WHERE epoch = $1 AND NOT EXISTS (SELECT FROM action WHERE attach_key = ANY($2))`,
+  WHERE epoch = $1 AND NOT EXISTS (SELECT FROM action WHERE attach_key = ANY($2::text[]))`,
 );
 
-const finish = forGiven(
+const finish = forGiven<PlainEnd>(
   "plain-finish",
   0,
-  { id: "text", state: "text", code: "text", reason: "text", result_entry: "text", at: "timestamptz" },
+  {
+    id: ["text", ({ end }) => end.actionId],
+    state: ["text", ({ end }) => end.state],
+    code: ["text", ({ end }) => end.code],
+    reason: ["text", ({ end }) => end.reason],
+    result_entry: ["text", ({ end }) => end.resultEntry],
+    at: ["timestamptz", ({ end }) => end.entry.at],
+  },
   (given, count) => `
   WITH ended AS (
     UPDATE action SET state = given.state, code = given.code, reason = given.reason, result_entry = given.result_entry, ended_at = given.at

@@ -2,6 +2,7 @@ import { RemitError } from "@remit/contract";
 import type { NewEntry } from "@remit/contract";
 import { DatabaseError } from "pg";
 import type { Database, PreparedStatement, Transaction } from "../database/database.ts";
+import { type GivenColumns, arraysOf, rowsOfArrays } from "../database/given-rows.ts";
 import { createGroupCommit } from "../database/group-commit.ts";
 import { createErasures } from "./erasures.ts";
 import { defaultOrigin } from "./ledger-key.ts";
@@ -32,6 +33,9 @@ export type OpenLedger = Ledger &
     close(): Promise<void>;
   };
 
+/** How many entries are given to one statement. */
+const maxTogether = 128;
+
 export function createLedger({ database, payloadKeys: keys, origin = defaultOrigin, ...options }: LedgerOptions): OpenLedger {
   const { traceId, maxWaiting = 10_000 } = options;
   const listeners: (() => void)[] = [];
@@ -44,9 +48,12 @@ export function createLedger({ database, payloadKeys: keys, origin = defaultOrig
   async function append(transaction: Transaction, entries: readonly NewEntry[]): Promise<void> {
     if (entries.length === 0) return;
     const found = await keys.forSealing(transaction, keysOf(entries));
-    // With the commit, or whatever the caller asks next: nobody waits for it.
-    const { values, ...statement } = insertOf(entries.map((entry) => prepare(entry, found)));
-    transaction.write(statement, values);
+    const prepared = entries.map((entry) => prepare(entry, found));
+    for (let first = 0; first < prepared.length; first += maxTogether) {
+      // With the commit, or whatever the caller asks next: nobody waits for it.
+      const { values, ...statement } = insertOf(prepared.slice(first, first + maxTogether));
+      transaction.write(statement, values);
+    }
     for (const listener of listeners) listener();
   }
 
@@ -57,7 +64,7 @@ export function createLedger({ database, payloadKeys: keys, origin = defaultOrig
       for (const listener of listeners) listener();
       return prepared.map(() => null);
     },
-    maxBatch: 500,
+    maxBatch: maxTogether,
     weight: { of: weightOf, max: 8 * 1024 * 1024 },
     maxWaiting,
     onFull: () => new RemitError("ledger-unavailable", `The entry was not recorded: ${maxWaiting} already wait; try again in a moment`),
@@ -116,12 +123,17 @@ function weightOf(entry: PreparedEntry): number {
   return entry.payloads.reduce((sum, payload) => sum + payload.ciphertext.length, entry.body.length);
 }
 
-/** All of the entries or none. An entry by itself, as callers that are alone have it, goes without arrays: that is half of PostgreSQL's work. */
+/** All of the entries or none. An entry by itself, as callers that are alone have it, goes without arrays: that is less work for PostgreSQL. */
 function insertOf(entries: readonly PreparedEntry[]): PreparedStatement {
   const [entry, another] = entries;
   const [payload, second] = entry?.payloads ?? [];
-  if (entry === undefined || another !== undefined || payload === undefined || second !== undefined)
-    return { ...insertMany, values: columnsOf(entries) };
+  if (entry === undefined || another !== undefined || payload === undefined || second !== undefined) {
+    const payloads = entries.flatMap(({ columns, payloads }) => payloads.map((payload) => ({ entryId: columns.id, ...payload })));
+    return {
+      ...insertMany,
+      values: [...arraysOf(Object.values(entryColumns), entries), ...arraysOf(Object.values(payloadColumns), payloads)],
+    };
+  }
   const { id, type, at, actor, agent, tool, actionId, runId, approvalId, traceId } = entry.columns;
   const { name, subject, ciphertext } = payload;
   return {
@@ -142,50 +154,38 @@ WITH new_entry AS (
 INSERT INTO ledger_pending (entry_ids) VALUES (ARRAY[$1])`,
 };
 
-/** The parameters of {@link insertMany}. Bytes go as one parameter, which saves the driver from writing them in hexadecimal. */
-function columnsOf(entries: readonly PreparedEntry[]): unknown[] {
-  const columns = entries.map((entry) => entry.columns);
-  const payloads = entries.flatMap((entry) => entry.payloads.map((payload) => ({ entryId: entry.columns.id, ...payload })));
-  return [
-    Buffer.concat(entries.map((entry) => entry.body)),
-    columns.map(({ id }) => id),
-    entries.map(({ body }) => body.length),
-    columns.map(({ type }) => type),
-    columns.map(({ at }) => at),
-    columns.map(({ actor }) => actor),
-    columns.map(({ agent }) => agent),
-    columns.map(({ tool }) => tool),
-    columns.map(({ actionId }) => actionId),
-    columns.map(({ runId }) => runId),
-    columns.map(({ approvalId }) => approvalId),
-    columns.map(({ traceId }) => traceId),
-    Buffer.concat(payloads.map(({ ciphertext }) => ciphertext)),
-    payloads.map(({ entryId }) => entryId),
-    payloads.map(({ name }) => name),
-    payloads.map(({ subject }) => subject),
-    payloads.map(({ ciphertext }) => ciphertext.length),
-  ];
-}
+const entryColumns: GivenColumns<PreparedEntry> = {
+  id: ["text", ({ columns }) => columns.id],
+  body: ["bytea", ({ body }) => body],
+  type: ["text", ({ columns }) => columns.type],
+  at: ["timestamptz", ({ columns }) => columns.at],
+  actor: ["text", ({ columns }) => columns.actor],
+  agent: ["text", ({ columns }) => columns.agent],
+  tool: ["text", ({ columns }) => columns.tool],
+  action_id: ["text", ({ columns }) => columns.actionId],
+  run_id: ["text", ({ columns }) => columns.runId],
+  approval_id: ["text", ({ columns }) => columns.approvalId],
+  trace_id: ["text", ({ columns }) => columns.traceId],
+};
+
+const payloadColumns: GivenColumns<PreparedEntry["payloads"][number] & { entryId: string }> = {
+  entry_id: ["text", ({ entryId }) => entryId],
+  name: ["text", ({ name }) => name],
+  subject: ["text", ({ subject }) => subject],
+  ciphertext: ["bytea", ({ ciphertext }) => ciphertext],
+};
 
 const insertMany = {
   name: "ledger-append",
   text: `
-WITH given AS (
-  SELECT *, sum(length) OVER (ORDER BY place) - length AS start
-  FROM unnest($2::text[], $3::int[], $4::text[], $5::timestamptz[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[], $11::text[],
-    $12::text[]) WITH ORDINALITY
-    AS e (id, length, type, at, actor, agent, tool, action_id, run_id, approval_id, trace_id, place)
-), new_entry AS (
-  INSERT INTO ledger_entry (id, body, type, at, actor, agent, tool, action_id, run_id, approval_id, trace_id)
-  SELECT id, substring($1::bytea FROM start::int + 1 FOR length), type, at, actor, agent, tool, action_id, run_id, approval_id, trace_id
-  FROM given ORDER BY place
+WITH new_entry AS (
+  INSERT INTO ledger_entry (${Object.keys(entryColumns).join(", ")})
+  SELECT * FROM ${rowsOfArrays(0, entryColumns)} AS given
 ), new_payload AS (
-  INSERT INTO ledger_payload (entry_id, name, subject, ciphertext)
-  SELECT entry_id, name, subject,
-    substring($13::bytea FROM (sum(length) OVER (ORDER BY place) - length)::int + 1 FOR length)
-  FROM unnest($14::text[], $15::text[], $16::text[], $17::int[]) WITH ORDINALITY AS p (entry_id, name, subject, length, place)
+  INSERT INTO ledger_payload (${Object.keys(payloadColumns).join(", ")})
+  SELECT * FROM ${rowsOfArrays(Object.keys(entryColumns).length, payloadColumns)} AS given
 )
-INSERT INTO ledger_pending (entry_ids) VALUES ($2)`,
+INSERT INTO ledger_pending (entry_ids) VALUES ($1)`,
 };
 
 /** Why one entry was not recorded, in our words. What is wrong with the entry itself already is. */
