@@ -50,12 +50,18 @@ export function clientSideOf(message: RpcRequest, stateless: boolean, session: S
  * systems on the agent's side have for each other; an upstream is another's, and is told which trace it is in and nothing more.
  */
 const ownMembers = new Set(["progressToken", "traceparent", "tracestate", "baggage"]);
-const reserved = /^(?:io\.modelcontextprotocol|remit)\//;
+const reserved = ["io.modelcontextprotocol/", "remit/"];
 
-/** What of a request's `_meta` goes along to the upstream. */
+const nothing: JsonObject = {};
+const levelAlone = new Map(logLevels.map((level): [string, JsonObject] => [level, { [metaKeys.logLevel]: level }]));
+
+/** What of a request's `_meta` goes along to the upstream. Not to be changed: it may be another's too. */
 export function forwardedMeta(message: RpcRequest, logLevel: string | null): JsonObject {
+  const meta = metaOf(message);
+  const goesAlong = Object.keys(meta).filter((key) => !ownMembers.has(key) && !reserved.some((prefix) => key.startsWith(prefix)));
+  if (goesAlong.length === 0) return logLevel === null ? nothing : (levelAlone.get(logLevel) ?? { [metaKeys.logLevel]: logLevel });
   const forwarded: JsonObject = {};
-  for (const [key, value] of Object.entries(metaOf(message))) if (!ownMembers.has(key) && !reserved.test(key)) forwarded[key] = value;
+  for (const key of goesAlong) forwarded[key] = meta[key] ?? null;
   if (logLevel !== null) forwarded[metaKeys.logLevel] = logLevel;
   return forwarded;
 }

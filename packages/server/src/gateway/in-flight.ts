@@ -8,25 +8,26 @@ export type InFlight = {
 };
 
 export function createInFlight(): InFlight {
-  const calls = new Map<string, Set<AbortController>>();
+  /** Nearly always one of a key. */
+  const calls = new Map<string, AbortController[]>();
   const keyOf = (owner: string, id: RpcId) => `${owner} ${typeof id} ${id}`;
   return {
     add(owner, id, controller) {
       const key = keyOf(owner, id);
-      const running = calls.get(key) ?? new Set();
-      running.add(controller);
-      calls.set(key, running);
+      const running = calls.get(key);
+      if (running === undefined) calls.set(key, [controller]);
+      else running.push(controller);
       return () => {
-        running.delete(controller);
-        if (running.size === 0) calls.delete(key);
+        const left = calls.get(key)?.filter((one) => one !== controller) ?? [];
+        if (left.length === 0) calls.delete(key);
+        else calls.set(key, left);
       };
     },
     cancel(owner, id) {
       if (typeof id !== "string" && typeof id !== "number") return;
       const running = calls.get(keyOf(owner, id));
       // Two clients of one token may count alike. Cancelling somebody else's call is worse than cancelling none.
-      if (running?.size !== 1) return;
-      for (const controller of running) controller.abort();
+      if (running?.length === 1) running[0]?.abort();
     },
   };
 }

@@ -105,8 +105,8 @@ function unsuccessful(text: string, told: JsonObject & { actionId: string }, str
 }
 
 /** An upstream's own `_meta`, without anything that would speak in our name. */
-function foreignMeta(meta: JsonObject | undefined): JsonObject {
-  if (meta === undefined) return {};
+function foreignMeta(meta: JsonObject | undefined): JsonObject | undefined {
+  if (meta === undefined || !Object.keys(meta).some((key) => key.startsWith("remit/"))) return meta;
   return Object.fromEntries(Object.entries(meta).filter(([key]) => !key.startsWith("remit/")));
 }
 

@@ -66,8 +66,16 @@ export function createRequestStates(options: { key: KeyObject; now: () => Date }
  * policies too, for what an agent may do is decided for each call and not by whose state it brings.
  */
 export function principalOf(caller: Caller): string {
-  return JSON.stringify([caller.agent, caller.environment, caller.run?.id ?? null]);
+  let principal = principals.get(caller);
+  if (principal === undefined) {
+    principal = JSON.stringify([caller.agent, caller.environment, caller.run?.id ?? null]);
+    principals.set(caller, principal);
+  }
+  return principal;
 }
+
+/** A token's requests have one caller, as long as it is judged by the same registry. */
+const principals = new WeakMap<Caller, string>();
 
 /** What a retry has in common with the request that it repeats: everything but the answers, the state and `_meta`. */
 export function requestDigest(message: RpcRequest, upstream: string | null): Digest {

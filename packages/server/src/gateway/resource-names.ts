@@ -1,4 +1,4 @@
-import type { Json } from "@remit/contract";
+import type { Json, JsonObject } from "@remit/contract";
 import { isObject } from "./rpc-message.ts";
 
 /**
@@ -23,6 +23,12 @@ export function ownUri(shared: string): { upstream: string; uri: string } | null
 export function ownName(qualified: string): { upstream: string; name: string } | null {
   const at = qualified.indexOf("__");
   return at <= 0 ? null : { upstream: qualified.slice(0, at), name: qualified.slice(at + 2) };
+}
+
+/** Blocks of content with the URIs that they offer to be read, under their shared names. Few offer any. */
+export function sharedContents(upstream: string, blocks: JsonObject[]): JsonObject[] {
+  if (!blocks.some(({ type }) => type === "resource_link" || type === "resource")) return blocks;
+  return blocks.map((block) => sharedContent(upstream, block) as JsonObject);
 }
 
 /** A block of content with the URIs that it offers to be read, under their shared names. */

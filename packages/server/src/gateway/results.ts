@@ -3,12 +3,13 @@ import { metaKeys, remitInfo } from "../mcp/mcp-protocol.ts";
 
 /** A result as JSON text, with what its revision wants of every result. */
 export function resultJson(result: JsonObject, stateless: boolean, resultType = "complete"): string {
-  return stateless ? markedJson({ ...result, resultType }) : JSON.stringify(result);
+  return stateless ? markedJson(result, resultType) : JSON.stringify(result);
 }
 
 /** A result of the stateless revision as JSON text, with who gives it. */
-export function markedJson(result: JsonObject): string {
-  return JSON.stringify({ ...result, _meta: { ...(result["_meta"] as JsonObject | undefined), [metaKeys.serverInfo]: remitInfo } });
+export function markedJson(result: JsonObject, resultType?: string): string {
+  const _meta = { ...(result["_meta"] as JsonObject | undefined), [metaKeys.serverInfo]: remitInfo };
+  return JSON.stringify(resultType === undefined ? { ...result, _meta } : { ...result, resultType, _meta });
 }
 
 /** A list may change with any halt or registry; a client that shows an old one is refused when it calls. Milliseconds. */

@@ -51,8 +51,10 @@ function readResponse(body: JsonObject): RpcResponse | Refusal {
 
 /** `params._meta`, empty where there is none. */
 export function metaOf(message: RpcRequest | RpcNotification): JsonObject {
-  return (message.params["_meta"] as JsonObject | undefined) ?? {};
+  return (message.params["_meta"] as JsonObject | undefined) ?? noMeta;
 }
+
+const noMeta: Readonly<JsonObject> = {};
 
 export function isObject(value: unknown): value is JsonObject {
   return typeof value === "object" && value !== null && !Array.isArray(value);

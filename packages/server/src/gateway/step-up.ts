@@ -13,12 +13,12 @@ const wanting: ReadonlySet<string> = new Set(["no-grant", "tier-too-low"]);
 /** Says of each refused call what it lacks, and challenges the token where another one of the same agent would do. */
 export function withStepUp(call: ActionCaller, missingForCall: MissingForCall | undefined): ActionCaller {
   if (missingForCall === undefined) return call;
-  return async (made) => {
-    const called = await call(made);
-    if (called.type !== "outcome" || called.outcome.type !== "denied" || !wanting.has(called.outcome.code)) return called;
-    const missing = missingForCall(made.exchange.caller, made.tool, made.arguments);
-    return stepUp(called.outcome, missing) ?? { ...called, missing };
-  };
+  return (made) =>
+    call(made).then((called) => {
+      if (called.type !== "outcome" || called.outcome.type !== "denied" || !wanting.has(called.outcome.code)) return called;
+      const missing = missingForCall(made.exchange.caller, made.tool, made.arguments);
+      return stepUp(called.outcome, missing) ?? { ...called, missing };
+    });
 }
 
 /**

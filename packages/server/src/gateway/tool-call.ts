@@ -1,4 +1,4 @@
-import type { ActionOutcome, JsonObject } from "@remit/contract";
+import type { ActionOutcome } from "@remit/contract";
 import { isReservedToolName, qualifiedToolName } from "@remit/contract";
 import type { RegisteredTool } from "@remit/core";
 import { parameterHeaderMismatch } from "../mcp/header-parameters.ts";
@@ -10,7 +10,7 @@ import type { Exchange } from "./exchange.ts";
 import { resultOf } from "./outcome-result.ts";
 import type { Refusal } from "./refusal.ts";
 import { refuse, refuseFault, refuseHeader } from "./refusal.ts";
-import { ownName, sharedContent } from "./resource-names.ts";
+import { ownName, sharedContents } from "./resource-names.ts";
 import { markedJson, resultJson } from "./results.ts";
 import type { RpcRequest } from "./rpc-message.ts";
 import type { ToolEntries } from "./tool-entries.ts";
@@ -50,10 +50,8 @@ export function createToolCaller(deps: { call: ActionCaller; registry: RegistryS
     const { outcome } = called;
     const refusal = refusalOf(outcome, name, client.stateless);
     if (refusal !== null) return refusal;
-    const result: JsonObject = { ...resultOf(outcome, registered !== null && registered.pin?.outputSchema === null, called.missing) };
-    if (address.upstream === null && own !== null) {
-      result["content"] = (result["content"] as JsonObject[]).map((block) => sharedContent(own.upstream, block));
-    }
+    const result = resultOf(outcome, registered !== null && registered.pin?.outputSchema === null, called.missing);
+    if (address.upstream === null && own !== null) result.content = sharedContents(own.upstream, result.content);
     return resultJson(result, client.stateless);
   };
 }

@@ -30,7 +30,11 @@ function heard(options: RequestOptions, redact: Redact): RequestOptions {
   const { onNotification, onServerRequest } = options;
   if (onNotification === undefined && onServerRequest === undefined) return options;
   return {
-    ...options,
+    signal: options.signal,
+    by: options.by,
+    headers: options.headers,
+    capabilities: options.capabilities,
+    progress: options.progress ?? false,
     onNotification: onNotification && ((told, said) => onNotification(told, redact.json(said))),
     onServerRequest: onServerRequest && ((request, signal) => onServerRequest(redact.json(request), signal)),
   };

@@ -18,7 +18,7 @@ export type Relay = {
   meta: JsonObject;
   /** Whether the client wants to be told of progress. */
   progress: boolean;
-  onNotification(method: string, params: JsonObject): void;
+  onNotification: (method: string, params: JsonObject) => void;
   /** Answers what the upstream asks while the call runs. @throws RpcError as the answer */
   ask(request: ServerRequest, signal: AbortSignal): Promise<JsonObject>;
 };

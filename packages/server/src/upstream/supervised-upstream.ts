@@ -381,7 +381,7 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
       headers: headersOf(call, stateless),
       capabilities: relay === undefined ? offered : { ...relay.capabilities, ...offered },
       progress: relay?.progress ?? false,
-      onNotification: relay === undefined ? undefined : (told, said) => relay.onNotification(told, said),
+      onNotification: relay?.onNotification,
       onServerRequest: inLane ? (request, aborting) => outside(running, () => relay.ask(request, aborting)) : undefined,
     };
     return { method: operation?.method ?? "tools/call", params, options, stateless, mayTask, lane: inLane ? relay : null };
@@ -505,7 +505,7 @@ const offeringTasks: JsonObject = { extensions: { [tasksExtension]: {} } };
 /** What goes along beside the arguments; null where nothing does. */
 function metaOf({ relay, traceparent }: UpstreamCall): JsonObject | null {
   if (traceparent !== undefined) return { ...relay?.meta, traceparent };
-  return relay === undefined || Object.keys(relay.meta).length === 0 ? null : { ...relay.meta };
+  return relay === undefined || Object.keys(relay.meta).length === 0 ? null : relay.meta;
 }
 
 const announceAfterMs = 100;
