@@ -35,64 +35,95 @@ const maxUnread = 4 * 1024 * 1024;
  * @param take takes the answer out of the framework's hands, once
  */
 export function createEventStream(raw: ServerResponse, accept: string | undefined, take: () => void): EventStream {
-  let state: "waiting" | "open" | "closed" = "waiting";
-  let alive: NodeJS.Timeout | undefined;
-  let keeper: StreamKeeper | null = null;
+  return new AnswerStream(raw, accept, take);
+}
 
-  const isRead = (): boolean => !raw.destroyed && !raw.writableEnded;
+/** A class, for every request has one, and most never open it: as closures its ways cost more than all else that a request is given. */
+class AnswerStream implements EventStream {
+  readonly #raw: ServerResponse;
+  readonly #accept: string | undefined;
+  readonly #take: () => void;
+  #state: "waiting" | "open" | "closed" = "waiting";
+  #alive: NodeJS.Timeout | undefined;
+  #keeper: StreamKeeper | null = null;
 
-  function close(): void {
-    state = "closed";
-    clearInterval(alive);
+  constructor(raw: ServerResponse, accept: string | undefined, take: () => void) {
+    this.#raw = raw;
+    this.#accept = accept;
+    this.#take = take;
   }
 
-  function broken(): void {
-    clearInterval(alive);
-    if (keeper === null) close();
+  open(): void {
+    this.#isOpened();
   }
 
-  function open(): boolean {
-    if (state !== "waiting") return state === "open";
-    if (!takesStreams(accept) || !isRead()) return false;
-    state = "open";
-    take();
-    raw.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store, no-transform", "x-accel-buffering": "no" });
-    raw.flushHeaders();
-    const first = keeper?.begin() ?? null;
-    if (first !== null) raw.write(`id: ${first}\ndata: \n\n`);
-    raw.once("close", broken);
-    alive = setInterval(() => void raw.write(":\n\n"), keepAliveMs);
-    alive.unref();
+  isOpen(): boolean {
+    return this.#state === "open";
+  }
+
+  send(message: JsonObject, id?: string): boolean {
+    if (!this.#isOpened()) return false;
+    this.#write(JSON.stringify(message), id);
     return true;
   }
 
-  function write(json: string, id: string | undefined): void {
-    const kept = keeper?.keep(json);
-    if (kept?.isSent === true || !isRead()) return;
-    const named = kept?.id ?? id;
-    raw.write(`${named === undefined ? "" : `id: ${named}\n`}event: message\ndata: ${json}\n\n`);
-    if (raw.writableLength > maxUnread) raw.destroy();
+  end(last?: string): void {
+    if (this.#state !== "open") return;
+    if (last !== undefined) this.#write(last, undefined);
+    this.#keeper?.ended();
+    this.#close();
+    this.#raw.end();
   }
 
-  return {
-    open: () => void open(),
-    isOpen: () => state === "open",
-    send(message, id) {
-      if (!open()) return false;
-      write(JSON.stringify(message), id);
-      return true;
-    },
-    end(last) {
-      if (state !== "open") return;
-      if (last !== undefined) write(last, undefined);
-      keeper?.ended();
-      close();
-      raw.end();
-    },
-    onClosed: (listener) => void raw.once("close", listener),
-    keepBy: (by) => void (keeper = by),
-    outlives: () => state === "open" && keeper !== null,
-  };
+  onClosed(listener: () => void): void {
+    this.#raw.once("close", listener);
+  }
+
+  keepBy(keeper: StreamKeeper): void {
+    this.#keeper = keeper;
+  }
+
+  outlives(): boolean {
+    return this.#state === "open" && this.#keeper !== null;
+  }
+
+  #isOpened(): boolean {
+    if (this.#state !== "waiting") return this.#state === "open";
+    if (!takesStreams(this.#accept) || !this.#isRead()) return false;
+    this.#state = "open";
+    this.#take();
+    const raw = this.#raw;
+    raw.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store, no-transform", "x-accel-buffering": "no" });
+    raw.flushHeaders();
+    const first = this.#keeper?.begin() ?? null;
+    if (first !== null) raw.write(`id: ${first}\ndata: \n\n`);
+    raw.once("close", () => this.#broken());
+    this.#alive = setInterval(() => void raw.write(":\n\n"), keepAliveMs);
+    this.#alive.unref();
+    return true;
+  }
+
+  #write(json: string, id: string | undefined): void {
+    const kept = this.#keeper?.keep(json);
+    if (kept?.isSent === true || !this.#isRead()) return;
+    const named = kept?.id ?? id;
+    this.#raw.write(`${named === undefined ? "" : `id: ${named}\n`}event: message\ndata: ${json}\n\n`);
+    if (this.#raw.writableLength > maxUnread) this.#raw.destroy();
+  }
+
+  #isRead(): boolean {
+    return !this.#raw.destroyed && !this.#raw.writableEnded;
+  }
+
+  #close(): void {
+    this.#state = "closed";
+    clearInterval(this.#alive);
+  }
+
+  #broken(): void {
+    clearInterval(this.#alive);
+    if (this.#keeper === null) this.#close();
+  }
 }
 
 function takesStreams(accept: string | undefined): boolean {

@@ -43,20 +43,21 @@ export function registerGateway(app: App, deps: GatewayRoutesDeps): Pick<Gateway
 
   /** Before the body is read: a stranger's bytes are not worth parsing. */
   function identify(request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {
-    const turnAway = (error: unknown): void => {
-      const challenge = challengeOf(request, toRemitError(error));
-      if (challenge !== null) void reply.header("www-authenticate", wwwAuthenticate(addressOf(request), challenge));
-      done(error as Error);
-    };
     const letIn = (caller: Caller): void => {
       request.caller = caller;
       done();
     };
     try {
-      deps.callers.verify(tokenOf(request), audience).then(letIn, turnAway);
+      deps.callers.verify(tokenOf(request), audience).then(letIn, (error) => turnAway(error, request, reply, done));
     } catch (error) {
-      turnAway(error);
+      turnAway(error, request, reply, done);
     }
+  }
+
+  function turnAway(error: unknown, request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction): void {
+    const challenge = challengeOf(request, toRemitError(error));
+    if (challenge !== null) void reply.header("www-authenticate", wwwAuthenticate(addressOf(request), challenge));
+    done(error as Error);
   }
 
   /** What every request has: who, where, and a signal that ends with the client. */
