@@ -70,7 +70,7 @@ export function registerGateway(app: App, deps: GatewayRoutesDeps): Pick<Gateway
     return { caller, address: { upstream }, body, headers, signal: new AbortController(), stream };
   }
 
-  async function answer(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  async function answer(request: FastifyRequest, reply: FastifyReply): Promise<Body> {
     const exchange = exchangeOf(request, reply);
     let isAnswered = false;
     reply.raw.on("close", () => {
@@ -84,31 +84,34 @@ export function registerGateway(app: App, deps: GatewayRoutesDeps): Pick<Gateway
         exchange.stream.end();
         const { challenge } = answered;
         if (challenge !== undefined) void reply.header("www-authenticate", wwwAuthenticate(addressOf(request), challenge));
-        return send(reply, answered);
+        return bodyOf(answered, reply);
       }
       exchange.stream.end(answered.body ?? undefined);
-      return reply;
+      return undefined;
     } finally {
       isAnswered = true;
       exchange.stream.end();
     }
   }
 
-  async function attach(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
+  async function attach(request: FastifyRequest, reply: FastifyReply): Promise<Body> {
     const exchange = exchangeOf(request, reply);
     reply.raw.once("close", () => exchange.signal.abort());
     const refused = gateway.attach(exchange);
-    return refused === null ? reply : send(reply, refused);
+    return refused === null ? undefined : bodyOf(refused, reply);
   }
 
-  async function leave(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> {
-    return send(reply, gateway.leave(exchangeOf(request, reply)));
+  async function leave(request: FastifyRequest, reply: FastifyReply): Promise<Body> {
+    return bodyOf(gateway.leave(exchangeOf(request, reply)), reply);
   }
 
-  function send(reply: FastifyReply, { status, body, headers }: Answer): FastifyReply {
+  /** What Fastify is to send, once status and headers are set: for a reply that is returned it would wait all over again. */
+  function bodyOf({ status, body, headers }: Answer, reply: FastifyReply): Body {
     void reply.code(status);
     if (headers !== undefined) void reply.headers(headers);
-    return body === null ? reply.send() : reply.type(json).send(body);
+    if (body === null) return undefined;
+    void reply.type(json);
+    return body;
   }
 
   app.decorateRequest("caller", null);
@@ -135,6 +138,9 @@ export function registerGateway(app: App, deps: GatewayRoutesDeps): Pick<Gateway
   });
   return gateway;
 }
+
+/** Undefined: none, or the answer is a stream. */
+type Body = string | undefined;
 
 /** Whole: Fastify would put the charset behind it anew for each answer. */
 const json = "application/json; charset=utf-8";

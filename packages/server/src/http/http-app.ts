@@ -57,8 +57,6 @@ export async function createHttpApp(options: HttpAppOptions): Promise<App> {
     // Ours alone: a caller's own id could carry anything into the log.
     requestIdHeader: false,
     genReqId: () => randomUUID(),
-    // A logger for each request costs more than its route: what is logged of a request names it by itself.
-    childLoggerFactory: (parent) => parent,
     forceCloseConnections: "idle",
     http: {
       headersTimeout: arrival.headersMs,
@@ -71,6 +69,9 @@ export async function createHttpApp(options: HttpAppOptions): Promise<App> {
     clientErrorHandler: answerBrokenRequest,
   }).withTypeProvider<ZodTypeProvider>();
 
+  // A logger for each request costs more than its route: what is logged of a request names it by itself. Said here, and not as
+  // `childLoggerFactory`, for what such a function returns Fastify examines anew for each request.
+  app.log.child = () => app.log;
   app.decorate("doorkeeper", options.doorkeeper);
   app.decorate("readiness", createReadiness());
   app.setValidatorCompiler(validatorCompiler);
