@@ -23,7 +23,12 @@ test("[CTL-26] any member that differs makes another action", () => {
     { pin: "d".repeat(64) },
     { arguments: { to: "eve@example.com" } },
     { idempotencyKey: "1" },
+    { continuation: { requestState: "1" } },
   ];
+  for (const other of others) {
+    const whole = { ...identity, ...other };
+    expect(actionDigestText(whole)).toBe(canonicalJson({ "remit/action": 1, ...whole }));
+  }
   const texts = others.map((other) => actionDigestText({ ...identity, ...other }));
   expect(new Set([actionDigestText(identity), ...texts]).size).toBe(others.length + 1);
 });

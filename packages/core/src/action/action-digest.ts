@@ -17,10 +17,20 @@ export type ActionIdentity = {
   continuation?: JsonObject;
 };
 
-/** The text whose SHA-256 names the action. Canonical JSON with fixed members is injective, and `remit/action` separates it from any other digest. */
+/** The text whose SHA-256 names the action. Canonical JSON with fixed members is injective, and the first member separates it from any other digest. */
 export function actionDigestText(identity: ActionIdentity): string {
-  if (identity.continuation !== undefined) return canonicalJson({ "remit/action": 1, ...identity });
-  const { agent, environment, idempotencyKey, pin, runId, tool } = identity;
-  // In the order in which it is written: nothing is left to sort.
-  return canonicalJson({ agent, arguments: identity.arguments, environment, idempotencyKey, pin, "remit/action": 1, runId, tool });
+  const { agent, environment, runId, tool, pin, idempotencyKey, continuation } = identity;
+  // In canonical order, in which it is written: nobody has to sort it.
+  const named: ActionIdentity & { "remit/action": 1 } = {
+    agent,
+    arguments: identity.arguments,
+    ...(continuation === undefined ? {} : { continuation }),
+    environment,
+    idempotencyKey,
+    pin,
+    "remit/action": 1,
+    runId,
+    tool,
+  };
+  return canonicalJson(named);
 }
