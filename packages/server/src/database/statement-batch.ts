@@ -1,5 +1,6 @@
 import pg from "pg";
 import type { Connection, FieldDef, QueryResultRow, Submittable } from "pg";
+import { type Execution, type Parameter, executeMessage } from "./execute-message.ts";
 
 /** A statement to be sent, with its parameters as PostgreSQL takes them, and whom its answer is for. */
 export type Statement = {
@@ -10,8 +11,6 @@ export type Statement = {
   resolve(rows: QueryResultRow[]): void;
   reject(error: unknown): void;
 };
-
-export type Parameter = string | Buffer | null;
 
 type Column = { name: string; parse: (text: string) => unknown };
 
@@ -58,15 +57,21 @@ export function createStatementBatch(statements: readonly Statement[], done: (fa
       const parsing = new Set<string>();
       known = described.get(connection) ?? known;
       described.set(connection, known);
+      let executions: Execution[] = [];
+      const send = (sync: boolean): void => {
+        if (connection.stream.writable) connection.stream.write(executeMessage(executions, sync));
+        executions = [];
+      };
       connection.stream.cork();
       for (const { name = "", text, values } of statements) {
-        if (name === "" || (parsed[name] === undefined && !parsing.has(name))) connection.parse({ name, text });
-        parsing.add(name);
-        connection.bind({ statement: name, values });
-        if (!known.has(name)) connection.describe({ type: "P", name: "" });
-        connection.execute(null);
+        if (name === "" || (parsed[name] === undefined && !parsing.has(name))) {
+          if (executions.length > 0) send(false);
+          connection.parse({ name, text });
+          parsing.add(name);
+        }
+        executions.push({ name, values, describe: !known.has(name) });
       }
-      connection.sync();
+      send(true);
       connection.stream.uncork();
       return null;
     },
@@ -119,11 +124,8 @@ export function toParameters(values: readonly unknown[]): Parameter[] {
 // What the driver has and its types do not name.
 const { utils: driver } = pg as unknown as { utils: { prepareValue(value: unknown): Parameter } };
 
-type Wire = Omit<Connection, "parse" | "bind" | "describe" | "execute"> &
+type Wire = Omit<Connection, "parse"> &
   Connection & {
     parsedStatements: Record<string, string | undefined>;
     parse(message: { name: string; text: string }): void;
-    bind(message: { statement: string; values: readonly Parameter[] }): void;
-    describe(message: { type: string; name: string }): void;
-    execute(message: null): void;
   };
