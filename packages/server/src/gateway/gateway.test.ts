@@ -60,6 +60,13 @@ describe("[CTL-18][CTL-19] malformed messages are refused, and nothing is attemp
     expect((await post(gateway.mcp, call({ name: "x" }), { "content-type": "text/plain" })).status).toBe(415);
   });
 
+  test("a call that has been answered is not called off when its connection ends", async () => {
+    const gateway = await start();
+    await post(gateway.mcp, call({ name: "helpdesk__tickets.read" }));
+    await gateway[Symbol.asyncDispose]();
+    expect(gateway.attempts.map(({ signal }) => signal?.aborted)).toEqual([false]);
+  });
+
   test("[CTL-19] arguments of a wrong shape are an attempt: the path refuses and records it", async () => {
     await using gateway = await start({ actionId, type: "denied", code: "invalid-arguments", reason: "Not an object", policies: [] });
     const { json } = await post(gateway.mcp, call({ name: "helpdesk__tickets.read", arguments: ["x"] }));
@@ -73,7 +80,8 @@ describe("[CTL-18] who may come in", () => {
     ["no token", {}, 401, /^Bearer resource_metadata="http:\/\/localhost:4680\/\.well-known\/oauth-protected-resource\/mcp", scope="mcp"$/],
     ["an ended token", { authorization: "Bearer old" }, 401, /error="invalid_token", error_description="The token \?has\? ended"$/],
     ["another scheme", { authorization: "Basic YTpi" }, 401, /invalid_token/],
-    ["a token that is none", { authorization: "Bearer a b" }, 401, /invalid_token/],
+    ["a token that is none", { authorization: "Bearer a b" }, 401, /Send an access token/],
+    ["a token that is too long", { authorization: `Bearer ${"a".repeat(8_193)}` }, 401, /Send an access token/],
     ["a token of a narrower scope", { authorization: "Bearer narrow" }, 403, /error="insufficient_scope"/],
     ["a suspended agent", { authorization: "Bearer suspended" }, 403, null],
   ])("%s", async (_name, headers, status, challenge) => {

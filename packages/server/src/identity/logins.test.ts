@@ -144,6 +144,7 @@ describe("sessions", () => {
     const [one, two] = [await test.login("ada"), await test.login("ada")];
     const out = await test.app.inject({ method: "DELETE", url: "/v1/sessions/current", headers: { authorization: `Bearer ${one}` } });
     expect([out.statusCode, await alive(one), await alive(two)]).toEqual([204, false, true]);
+    expect(out.headers["set-cookie"]).toBe("remit_session=; Max-Age=0; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; SameSite=Lax");
     expect(await test.entries("session-ended")).toMatchObject([{ actor: "party:ada" }]);
 
     for (let hours = 0; hours < 3; hours += 1) {
