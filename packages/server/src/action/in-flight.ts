@@ -72,7 +72,7 @@ class BoardedFlight implements Flight {
     board.flights.set(id, this);
     if (board.closing.aborted) this.end(closed);
     if (caller.aborted) this.end(callerGone);
-    else caller.addEventListener("abort", this.#onCaller, { once: true });
+    else caller.addEventListener("abort", this.#onCaller);
   }
 
   get signal(): AbortSignal {

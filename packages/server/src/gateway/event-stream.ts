@@ -12,10 +12,13 @@ export type EventStream = {
   end(last?: string): void;
   onClosed(listener: () => void): void;
   /** Has what is sent from now on kept, so that a client whose connection breaks comes back for it: then a break is no end. */
-  keepBy(keeper: StreamKeeper): void;
+  keepBy(streams: KeptBy): void;
   /** Whether it goes on although its connection may be gone. */
   outlives(): boolean;
 };
+
+/** Gives a stream its keeper, once it begins. */
+export type KeptBy = { keeper(): StreamKeeper };
 
 /** Keeps what a stream has said, for as long as its client may come back for it. */
 export type StreamKeeper = {
@@ -45,6 +48,7 @@ class AnswerStream implements EventStream {
   readonly #take: () => void;
   #state: "waiting" | "open" | "closed" = "waiting";
   #alive: NodeJS.Timeout | undefined;
+  #keptBy: KeptBy | null = null;
   #keeper: StreamKeeper | null = null;
 
   constructor(raw: ServerResponse, accept: string | undefined, take: () => void) {
@@ -79,8 +83,8 @@ class AnswerStream implements EventStream {
     this.#raw.once("close", listener);
   }
 
-  keepBy(keeper: StreamKeeper): void {
-    this.#keeper = keeper;
+  keepBy(streams: KeptBy): void {
+    this.#keptBy = streams;
   }
 
   outlives(): boolean {
@@ -95,6 +99,7 @@ class AnswerStream implements EventStream {
     const raw = this.#raw;
     raw.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store, no-transform", "x-accel-buffering": "no" });
     raw.flushHeaders();
+    this.#keeper = this.#keptBy?.keeper() ?? null;
     const first = this.#keeper?.begin() ?? null;
     if (first !== null) raw.write(`id: ${first}\ndata: \n\n`);
     raw.once("close", () => this.#broken());

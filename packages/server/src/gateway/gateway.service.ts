@@ -227,7 +227,7 @@ export function createGateway(deps: GatewayDeps): Gateway {
         return { status: 202, body: null };
       }
       // A connection that breaks is no cancellation: a client with a session comes back for the rest, or says that it wants it no more.
-      if (found !== null) exchange.stream.keepBy(found.streams.keeper(found.protocolVersion === handshakeVersions[0]));
+      if (found !== null) exchange.stream.keepBy(found.streams);
       const client = clientSideOf(message, revision.stateless, found);
       if (client.type === "refusal") return failure(client, message);
       try {

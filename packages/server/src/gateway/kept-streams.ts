@@ -1,12 +1,11 @@
-import type { EventStream, StreamKeeper } from "./event-stream.ts";
+import type { EventStream, KeptBy } from "./event-stream.ts";
 
 /**
  * The streams of one session's requests, kept so that a client whose connection breaks can come back for what it has missed (MCP
  * 2025-11-25, Resumability and Redelivery). In memory, and bounded: a client that stays away too long, or misses too much, is told that
  * there is nothing to come back to.
  */
-export type KeptStreams = {
-  keeper(primes: boolean): StreamKeeper;
+export type KeptStreams = KeptBy & {
   /** Goes on where the client stopped reading. False: this is no event of a stream that is kept. */
   resume(after: string, stream: EventStream): boolean;
   close(): void;
@@ -21,7 +20,8 @@ const maxBytes = 1024 * 1024;
 const maxOver = 16;
 const maxBytesOver = 256 * 1024;
 
-export function createKeptStreams(): KeptStreams {
+/** @param primes whether the client's revision knows an event without data, with which a stream begins */
+export function createKeptStreams(primes: boolean): KeptStreams {
   const kept = new Map<string, Kept>();
   let count = 0;
 
@@ -46,7 +46,7 @@ export function createKeptStreams(): KeptStreams {
   }
 
   return {
-    keeper(primes) {
+    keeper() {
       const one: Kept = { name: "", events: [], dropped: 0, bytes: 0, reader: null, isOver: false };
       return {
         begin() {

