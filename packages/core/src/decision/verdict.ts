@@ -89,7 +89,7 @@ function judge(asked: Asked, enforced: Enforced): Verdict {
 }
 
 /** The teams that must be asked: none is asked whom the others' approvals make superfluous. */
-function minimal(asked: Asked, enforced: Enforced, teams: string[]): string[] {
+function minimal(asked: Asked, enforced: Enforced, teams: readonly string[]): readonly string[] {
   const all = inOrder(teams);
   let needed = all;
   if (all.length < 2) return all;
@@ -122,7 +122,7 @@ function look(evaluation: Evaluation, rules: VerdictInput["rules"], enforced: En
     );
     return found;
   }
-  for (const id of inOrder([...evaluation.satisfied])) {
+  for (const id of inOrder(evaluation.satisfied)) {
     const rule = rules.get(id);
     if (rule === undefined) {
       found.failed = policyError([id], [`policy ${id} applied and is not known`]);

@@ -56,7 +56,11 @@ export function checkResult(normaliser: Normaliser, pin: ToolPin, obligations: r
 function redactResult(result: ToolResult, pointers: readonly string[]): ToolResult {
   const redacted = redact(result, pointers) as unknown as ToolResult;
   // Most tools repeat their structured content as text. There, what is too short to be looked for is found by its place.
-  const places = pointers.map(structured).filter((pointer) => pointer !== null);
+  const places: string[] = [];
+  for (const pointer of pointers) {
+    const place = structured(pointer);
+    if (place !== null) places.push(place);
+  }
   if (redacted === result && places.length === 0) return result;
   const secrets = hidden(result as unknown as Json, redacted as unknown as Json)
     .filter((text) => text.trim().length >= 3)

@@ -15,7 +15,7 @@ import {
 import { type Standing, detectors, redactText, withoutValues } from "@remit/core";
 import { isUnsent, mayHaveHappened } from "../upstream/upstream-fault.ts";
 import { callFailed, toolFailed } from "../telemetry/semconv.ts";
-import type { InjectedFault, UpstreamTask } from "../upstream/upstreams.ts";
+import type { InjectedFault, UpstreamCall, UpstreamTask } from "../upstream/upstreams.ts";
 import type { Committed } from "../ledger/ledger.ts";
 import { RpcError } from "../mcp/rpc-error.ts";
 import type { Continuation, Relay } from "../upstream/relay.ts";
@@ -30,7 +30,7 @@ import type { Walked } from "./action.pipeline.ts";
 import { traceUpstreamCall } from "./action-trace.ts";
 import type { NormalArguments } from "./normalise.ts";
 import { plainText } from "./plain-text.ts";
-import { recordOutcome } from "./record-outcome.ts";
+import { type Recorded, recordLater } from "./record-later.ts";
 
 export type Execution = {
   /** Only a committed intent has one. */
@@ -75,10 +75,16 @@ export async function execute(deps: ActionDeps, execution: Execution): Promise<W
   deps.crash("after-execution");
   done.durationMs = deps.now().getTime() - startedAt.getTime();
   let { state, code, reason, result } = ending;
-  const recorded = await recordOutcome(deps, endOf(deps, execution, ending, done), (why) => {
-    ({ state, code, reason, result } = withheld(why));
-    return endOf(deps, execution, withheld(why), done);
-  });
+  const end = endOf(deps, execution, ending, done);
+  let recorded: Recorded;
+  try {
+    recorded = (await deps.journal.finish(end)) ? "recorded" : "lost";
+  } catch (error) {
+    recorded = await recordLater(deps, end, error, (why) => {
+      ({ state, code, reason, result } = withheld(why));
+      return endOf(deps, execution, withheld(why), done);
+    });
+  }
   deps.crash("after-outcome");
   if (done.task !== null) await deps.upstreamTasks?.end(actionId);
   if (recorded === "lost")
@@ -151,8 +157,8 @@ async function run(deps: ActionDeps, execution: Execution, done: Done): Promise<
     const timeoutMs = spec.timeoutMs ?? deps.registry.current().upstreams.get(spec.upstream)?.timeoutMs ?? 30_000;
     const { continuation, perform } = execution;
     const relay = quietWhereRedacted(execution);
-    const send = (timeLeftMs: number, traceparent: string | null): Promise<ToolResult> =>
-      deps.upstreams.call({
+    const send = (timeLeftMs: number, traceparent: string | null): Promise<ToolResult> => {
+      const sent: UpstreamCall = {
         upstream: spec.upstream,
         tool: spec.name,
         arguments: input.value,
@@ -174,10 +180,12 @@ async function run(deps: ActionDeps, execution: Execution, done: Done): Promise<
           const known = deps.upstreamTasks?.says(actionId, task) ?? Promise.resolve();
           if (isNew) void known.then(() => execution.onTask?.(actionId));
         },
-        ...(traceparent === null ? {} : { traceparent }),
-        ...(relay === undefined ? {} : { relay }),
-        ...(continuation === null ? {} : { continuation }),
-      });
+      };
+      if (traceparent !== null) sent.traceparent = traceparent;
+      if (relay !== undefined) sent.relay = relay;
+      if (continuation !== null) sent.continuation = continuation;
+      return deps.upstreams.call(sent);
+    };
     const call = (timeLeftMs: number): Promise<ToolResult> => {
       if (perform !== undefined) return perform(input.value, flight.signal);
       if (!deps.tracing.exporting) return send(timeLeftMs, execution.traceparent);

@@ -11,17 +11,14 @@ const longestPauseMs = 5_000;
 export type Recorded = "recorded" | "lost" | "later";
 
 /**
- * Commits an outcome, also when the database is away at the moment. Nothing bounds how many wait here but this: while outcomes cannot be
- * committed, no intent can, so no more come. `without` is the same outcome without what turned out to have no form that can be recorded.
+ * Commits an outcome that could not be committed at once, as when the database is away at the moment. Nothing bounds how many wait here
+ * but this: while outcomes cannot be committed, no intent can, so no more come. `without` is the same outcome without what turned out to
+ * have no form that can be recorded.
  */
-export async function recordOutcome(deps: ActionDeps, end: End, without: (why: string) => End): Promise<Recorded> {
-  try {
-    return (await deps.journal.finish(end)) ? "recorded" : "lost";
-  } catch (error) {
-    const release = deps.inFlight.hold(end.actionId);
-    const recording = keepTrying(deps, error, end, without).finally(release);
-    return Promise.race([recording, delay(patienceMs, "later" as const, { ref: false })]);
-  }
+export function recordLater(deps: ActionDeps, end: End, error: unknown, without: (why: string) => End): Promise<Recorded> {
+  const release = deps.inFlight.hold(end.actionId);
+  const recording = keepTrying(deps, error, end, without).finally(release);
+  return Promise.race([recording, delay(patienceMs, "later" as const, { ref: false })]);
 }
 
 async function keepTrying(deps: ActionDeps, first: unknown, full: End, without: (why: string) => End): Promise<Recorded> {
