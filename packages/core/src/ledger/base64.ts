@@ -2,14 +2,18 @@ const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 
 /** Standard base64 with padding (RFC 4648, 4). */
 export function toBase64(bytes: Uint8Array): string {
+  const { length } = bytes;
   let text = "";
-  for (let start = 0; start < bytes.length; start += 3) {
-    const [first = 0, second = 0, third = 0] = bytes.subarray(start, start + 3);
-    const bits = (first << 16) | (second << 8) | third;
-    const digits = [18, 12, 6, 0].map((shift) => alphabet.charAt((bits >> shift) & 63)).join("");
-    text += digits.slice(0, Math.min(4, bytes.length - start + 1)).padEnd(4, "=");
+  // By index: parts and lists of them, for every three bytes, were more to collect than all else of a checkpoint.
+  for (let at = 0; at < length; at += 3) {
+    const bits = ((bytes[at] ?? 0) << 16) | ((bytes[at + 1] ?? 0) << 8) | (bytes[at + 2] ?? 0);
+    text += digit(bits >> 18) + digit(bits >> 12) + (at + 1 < length ? digit(bits >> 6) : "=") + (at + 2 < length ? digit(bits) : "=");
   }
   return text;
+}
+
+function digit(bits: number): string {
+  return alphabet.charAt(bits & 63);
 }
 
 /** Null unless the text is exactly what {@link toBase64} writes: one value has one text. */

@@ -25,7 +25,8 @@ export function sealPayload(key: KeyObject, place: PayloadPlace, value: JsonObje
   const ciphertext = Buffer.allocUnsafe(1 + nonceLength + plain.length + tagLength);
   const nonce = ciphertext.subarray(1, 1 + nonceLength);
   ciphertext[0] = version;
-  fillRandom(nonce, salt);
+  fillRandomly(nonce);
+  fillRandomly(salt);
   const cipher = createCipheriv("aes-256-gcm", key, nonce).setAAD(context(place));
   ciphertext.set(cipher.update(plain), 1 + nonceLength);
   // In counter mode nothing is left to be written.
@@ -66,13 +67,13 @@ function context({ entryId, name, subject }: PayloadPlace): Buffer {
 const pool = Buffer.alloc((nonceLength + saltLength) * 128);
 let used = pool.length;
 
-function fillRandom(nonce: Buffer, salt: Buffer): void {
-  if (used === pool.length) {
-    randomFillSync(pool);
-    used = 0;
+function fillRandomly(bytes: Buffer): void {
+  for (let index = 0; index < bytes.length; index += 1, used += 1) {
+    if (used === pool.length) {
+      randomFillSync(pool);
+      used = 0;
+    }
+    bytes[index] = pool[used] ?? 0;
+    pool[used] = 0;
   }
-  pool.copy(nonce, 0, used);
-  pool.copy(salt, 0, used + nonceLength);
-  pool.fill(0, used, used + nonceLength + saltLength);
-  used += nonceLength + saltLength;
 }

@@ -7,10 +7,10 @@ const blockLength = 64;
  * which costs four times as much as the two hashes that it then computes.
  */
 export function saltedCommitment(salt: Uint8Array, payload: Uint8Array): string {
-  const inner = Buffer.allocUnsafe(blockLength + payload.length).fill(0x36, salt.length, blockLength);
-  const outer = Buffer.allocUnsafe(blockLength + 32).fill(0x5c, salt.length, blockLength);
+  const inner = Buffer.allocUnsafe(blockLength + payload.length);
+  const outer = Buffer.allocUnsafe(blockLength + 32);
   // By index: an iterator over entries makes an array of every byte, which was a tenth of all that a governed call left to collect.
-  for (let index = 0; index < salt.length; index += 1) {
+  for (let index = 0; index < blockLength; index += 1) {
     const byte = salt[index] ?? 0;
     inner[index] = byte ^ 0x36;
     outer[index] = byte ^ 0x5c;
