@@ -85,7 +85,11 @@ const hostile: [string, () => Files, RegExp][] = [
   ["an entry that says it is missing", entry(() => "null"), /seq 7: .*was removed/],
   ["an entry longer than entries can be", entry((line) => line.replace("no grant", "x".repeat(70_000))), /more than 65535 bytes/],
   ["a payload that is another", payload((line) => line.replace('"value":{"seq":6}', '"value":{"seq":7}')), /seq 6: .*committed itself to/],
-  ["a payload with another salt", payload((line) => line.replace(/"salt":"../, '"salt":"00')), /seq 6: .*committed itself to/],
+  [
+    "a payload with another salt",
+    payload((line) => line.replace(/"salt":"(.)/, (_, digit) => `"salt":"${digit === "0" ? 1 : 0}`)),
+    /seq 6: .*committed itself to/,
+  ],
   [
     "a payload with a salt in another form",
     payload((line) => line.replace(/"salt":"(\w+)"/, '"salt":"$1zz"')),
