@@ -17,13 +17,12 @@ export type DatabaseOptions = {
 
 /** Opens a pool. Connects on first use; nothing here waits for the server to be up. */
 export function openDatabase({ url, poolSize = 16, role = applicationRole }: DatabaseOptions): Database {
-  const open = (max: number, answerWithinMs: number, more: readonly string[] = []): Pool =>
-    openPool(url, max, answerWithinMs, [...(role === null ? [] : [`-c role=${role}`]), ...more]);
-  // Longer than PostgreSQL's own limit: whoever is not even told of that one talks to nobody any more.
-  const pool = open(poolSize, statementMs + 5_000);
+  const open = (max: number, more: readonly string[] = []): Pool =>
+    openPool(url, max, [...(role === null ? [] : [`-c role=${role}`]), ...more]);
+  const pool = open(poolSize);
   // Prepared while a table was empty, a plan that reads all of it looks cheapest, and is kept for a minute or more. What is ruled out
   // here is priced so high that PostgreSQL would compile what cannot avoid it, at twenty times its cost.
-  const direct = open(directPoolSize, directMs, [
+  const direct = open(directPoolSize, [
     "-c enable_seqscan=off",
     "-c enable_hashjoin=off",
     "-c enable_mergejoin=off",
@@ -50,12 +49,14 @@ const directMs = 20_000;
 
 const statementMs = 60_000;
 
-function openPool(url: string, max: number, answerWithinMs: number, options: readonly string[]): Pool {
+/** Longer than PostgreSQL's own limit: whoever is not even told of that one talks to nobody any more. */
+const answerMs = statementMs + 5_000;
+
+function openPool(url: string, max: number, options: readonly string[]): Pool {
   const pool = new Pool({
     connectionString: url,
     max,
     connectionTimeoutMillis: 10_000,
-    query_timeout: answerWithinMs,
     keepAlive: true,
     idleTimeoutMillis: 30_000,
     application_name: "remit",
@@ -85,11 +86,13 @@ async function sendWhole(pool: Pool, statements: readonly PreparedStatement[]): 
   const client = await pool.connect().catch((error: unknown) => {
     throw translate(error);
   });
-  const failure = await new Promise<Error | null>((resolve) => void client.query(createStatementBatch(prepared, resolve)));
+  const failure = await new Promise<Error | null>((resolve) => void client.query(createStatementBatch(prepared, directMs, resolve)));
   // What PostgreSQL has refused, it has undone. A connection that failed otherwise is not given to anybody else.
   client.release(failure !== null && !(failure instanceof DatabaseError) ? failure : undefined);
   if (failure !== null) throw translate(failure);
 }
+
+const rollback = { text: "ROLLBACK", query_timeout: answerMs };
 
 async function inTransaction<Result>(pool: Pool, work: (transaction: Transaction) => Promise<Result>): Promise<Result> {
   const client = await pool.connect().catch((error: unknown) => {
@@ -97,7 +100,7 @@ async function inTransaction<Result>(pool: Pool, work: (transaction: Transaction
   });
   let broken: Error | undefined;
   try {
-    const open = openTransaction(client);
+    const open = openTransaction(client, answerMs);
     const result = await work({
       ...open.transaction,
       query: (sql, values) => translated(open.transaction.query(sql, values)),
@@ -108,8 +111,8 @@ async function inTransaction<Result>(pool: Pool, work: (transaction: Transaction
     // A connection that cannot even roll back is in an unknown state and is not given to anybody else.
     if (RemitError.is(error) && error.code === "database-unavailable") broken = error;
     else {
-      await client.query("ROLLBACK").catch((rollback: unknown) => {
-        broken = rollback instanceof Error ? rollback : new Error(String(rollback));
+      await client.query(rollback).catch((cause: unknown) => {
+        broken = cause instanceof Error ? cause : new Error(String(cause));
       });
     }
     throw error;
@@ -123,8 +126,8 @@ async function run<Row extends QueryResultRow>(
   sql: Parameters<Queryable["query"]>[0],
   values: readonly unknown[] = [],
 ): Promise<Row[]> {
-  const { timeoutMs, ...query } = typeof sql === "string" ? { text: sql, timeoutMs: undefined } : sql;
-  const limit = timeoutMs === undefined ? {} : { query_timeout: timeoutMs };
+  const { timeoutMs = answerMs, ...query } = typeof sql === "string" ? { text: sql } : sql;
+  const limit = { query_timeout: timeoutMs };
   const result = await translated(on.query<Row>({ ...query, ...limit, values: [...values] }));
   return result.rows;
 }

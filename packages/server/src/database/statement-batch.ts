@@ -21,17 +21,26 @@ const described = new WeakMap<Connection, Map<string, readonly Column[]>>();
  * Statements in one message, with one answer: a single synchronisation point (PostgreSQL's extended protocol, "pipelining").
  * When one fails, PostgreSQL skips all that stand behind it, a COMMIT too. The driver's own pipeline has a point after each
  * statement, so that it would go on behind a failed one, and costs both sides a system call for each.
+ *
+ * Its time is limited here and not by the driver's `query_timeout`. For that the driver assigns a closure to a property of what it
+ * sends, which V8 puts among the old objects from the start: until the next whole collection it keeps the batch, and all calls in it.
  */
-export function createStatementBatch(statements: readonly Statement[], done: (failure: Error | null) => void): Submittable {
+export function createStatementBatch(
+  statements: readonly Statement[],
+  withinMs: number,
+  done: (failure: Error | null) => void,
+): Submittable {
   const answers: QueryResultRow[][] = [];
   let known: Map<string, readonly Column[]> = new Map();
   let columns: readonly Column[] = [];
   let rows: QueryResultRow[] = [];
   let unreadable: Error | null = null;
+  const late = setTimeout(() => fail(new Error("Query read timeout")), withinMs);
 
   const current = (): Statement | undefined => statements[answers.length];
 
   function fail(error: Error): void {
+    clearTimeout(late);
     statements.forEach((statement, index) => {
       const answer = answers[index];
       if (answer === undefined) statement.reject(error);
@@ -105,6 +114,7 @@ export function createStatementBatch(statements: readonly Statement[], done: (fa
         fail(unreadable);
         return;
       }
+      clearTimeout(late);
       statements.forEach((statement, index) => statement.resolve(answers[index] ?? []));
       done(null);
     },

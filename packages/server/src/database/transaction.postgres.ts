@@ -12,8 +12,9 @@ export type OpenTransaction = {
 /**
  * A transaction that speaks as seldom as it can: statements that are asked for in one turn of the event loop go in one message, in
  * their order, BEGIN with the first of them and COMMIT with the last writes.
+ * @param answerWithinMs how long each message may wait for its answer
  */
-export function openTransaction(client: PoolClient): OpenTransaction {
+export function openTransaction(client: PoolClient, answerWithinMs: number): OpenTransaction {
   let unsent: Statement[] = [{ name: "begin", text: "BEGIN", values: [], ...unanswered }];
   let failure: Error | null = null;
   let isSending = false;
@@ -32,7 +33,7 @@ export function openTransaction(client: PoolClient): OpenTransaction {
     }
     isSending = true;
     client.query(
-      createStatementBatch(batch, (error) => {
+      createStatementBatch(batch, answerWithinMs, (error) => {
         isSending = false;
         failure ??= error;
         send();
