@@ -1,5 +1,6 @@
 export * from "./canonical/canonical-json.ts";
 export * from "./canonical/in-order.ts";
+export * from "./collection/transient-map.ts";
 export * from "./decision/policy-request.ts";
 export * from "./decision/policy-request-of.ts";
 export * from "./decision/verdict.ts";

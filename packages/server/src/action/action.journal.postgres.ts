@@ -1,6 +1,6 @@
 import { type Caller, type Decision, type ErrorCode, type Id, RemitError } from "@remit/contract";
 import { DatabaseError } from "pg";
-import { type BudgetWindow, type Reservation, overdrawn, release, reserve, settle } from "@remit/core";
+import { type BudgetWindow, type Reservation, overdrawn, release, reserve, settle, TransientMap } from "@remit/core";
 import type { Approvals } from "../approval/approvals.ts";
 import type { Database, Transaction } from "../database/database.ts";
 import { type GroupCommit, createGroupCommit } from "../database/group-commit.ts";
@@ -28,7 +28,7 @@ export function createActionJournal(options: ActionJournalOptions): ActionJourna
   const { database } = options;
   const onFull = (): Error => new RemitError("ledger-unavailable", "too many actions wait to be recorded; try again in a moment");
   /** What this server's actions in flight have reserved. A hint, by which it can be locked without asking first: their rows say what it is. */
-  const reserved = new Map<Id<"action">, readonly Reservation[]>();
+  const reserved = new TransientMap<Id<"action">, readonly Reservation[]>();
   const plain = createPlainJournal({ ...options, limits: { ...limits, maxBatch: 128 }, onFull, executing: () => reserved.size });
   const begins = createGroupCommit<Begin, Begun>({
     ...limits,
@@ -410,7 +410,12 @@ async function updateGranted(transaction: Transaction, instance: string, decided
   }
 }
 
-async function finishAll(transaction: Transaction, ledger: Ledger, batch: readonly End[], reserved: Reserved): Promise<boolean[]> {
+async function finishAll(
+  transaction: Transaction,
+  ledger: Ledger,
+  batch: readonly End[],
+  reserved: Pick<Reserved, "get">,
+): Promise<boolean[]> {
   if (batch.length === 0) return [];
   // Locked as they were when they were reserved: counted windows first. In one sorted list, caps would come first, and the two would wait for each other.
   const lock = async (keys: readonly string[]): Promise<Map<string, BudgetWindow>> => {

@@ -1,5 +1,5 @@
 import type { Id } from "@remit/contract";
-import { type Halt, type HaltSubject, stoppedBy } from "@remit/core";
+import { type Halt, type HaltSubject, stoppedBy, TransientMap } from "@remit/core";
 
 /** Executions that began of late are remembered, this many at most: for the measure of how soon a halt held. */
 const maxStarts = 2_048;
@@ -48,7 +48,7 @@ const closed: Stop = { state: "cancelled", code: "cancelled", why: "The server w
 const callerGone: Stop = { state: "cancelled", code: "cancelled", why: "The caller went away." };
 
 type Board = {
-  flights: Map<Id<"action">, BoardedFlight>;
+  flights: TransientMap<Id<"action">, BoardedFlight>;
   closing: AbortSignal;
   started(subject: HaltSubject): void;
 };
@@ -118,8 +118,8 @@ class BoardedFlight implements Flight {
 }
 
 export function createInFlight(): InFlight {
-  const flights = new Map<Id<"action">, BoardedFlight>();
-  const held = new Map<Id<"action">, number>();
+  const flights = new TransientMap<Id<"action">, BoardedFlight>();
+  const held = new TransientMap<Id<"action">, number>();
   const closing = new AbortController();
   let starts: { subject: HaltSubject; at: number }[] = [];
   const board: Board = {
@@ -151,7 +151,7 @@ export function createInFlight(): InFlight {
       for (const flight of flights.values()) if (flight.apply(halts)) stopped += 1;
       return stopped;
     },
-    runs: () => [...new Set([...flights.values()].flatMap(({ subject }) => subject.run ?? []))],
+    runs: () => [...new Set(flights.values().flatMap(({ subject }) => subject.run ?? []))],
     cancelRun(run, why) {
       for (const flight of flights.values()) if (flight.subject.run === run) flight.end({ state: "cancelled", code: "cancelled", why });
     },

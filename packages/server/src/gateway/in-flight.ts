@@ -1,3 +1,4 @@
+import { TransientMap } from "@remit/core";
 import type { RpcId } from "./refusal.ts";
 
 /** Calls that run, so that a client of the handshake revisions can cancel one by its id. */
@@ -9,7 +10,7 @@ export type InFlight = {
 
 export function createInFlight(): InFlight {
   /** Nearly always one of a key. */
-  const calls = new Map<string, AbortController[]>();
+  const calls = new TransientMap<string, AbortController[]>();
   const keyOf = (owner: string, id: RpcId) => `${owner} ${typeof id} ${id}`;
   return {
     add(owner, id, controller) {

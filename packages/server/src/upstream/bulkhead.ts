@@ -38,8 +38,10 @@ export function createBulkhead(upstream: string, initialLimit: number): Bulkhead
       const [agent, queue] = first;
       const next = queue.shift();
       // To the end: everybody else has his turn first.
-      queues.delete(agent);
-      if (queue.length > 0) queues.set(agent, queue);
+      if (queue.length === 0 || queues.size > 1) {
+        queues.delete(agent);
+        if (queue.length > 0) queues.set(agent, queue);
+      }
       if (next === undefined) continue;
       count -= 1;
       running += 1;

@@ -1,4 +1,5 @@
 import type { JsonObject } from "@remit/contract";
+import { TransientMap } from "@remit/core";
 import { metaKeys, rpcCodes } from "../mcp/mcp-protocol.ts";
 import { RpcError } from "../mcp/rpc-error.ts";
 import type { RequestOptions } from "./connection.ts";
@@ -28,7 +29,7 @@ const maxAsks = 64;
  *   shared connection a guess could show one agent's question to another.
  */
 export function createSideTraffic(deps: { exclusive: boolean; answer: (message: JsonObject) => void }): SideTraffic {
-  const running = new Map<number, RequestOptions>();
+  const running = new TransientMap<number, RequestOptions>();
   const asks = new Map<Id, AbortController>();
   const listeners: ((method: string, params: JsonObject) => void)[] = [];
   let beside: RequestOptions | undefined;
@@ -41,7 +42,7 @@ export function createSideTraffic(deps: { exclusive: boolean; answer: (message: 
 
   /** The newest request that listens: on a connection of one client's it is the best guess, and harms nobody. */
   function newest(member: "onNotification" | "onServerRequest"): RequestOptions | undefined {
-    return deps.exclusive ? [...running.values()].reverse().find((options) => options[member] !== undefined) : undefined;
+    return deps.exclusive ? running.values().findLast((options) => options[member] !== undefined) : undefined;
   }
 
   async function answer(id: Id, method: string, params: JsonObject, options: RequestOptions | undefined): Promise<void> {
@@ -63,7 +64,7 @@ export function createSideTraffic(deps: { exclusive: boolean; answer: (message: 
   }
 
   return {
-    track: (id, options) => void running.set(id, options),
+    track: (id, options) => running.set(id, options),
     untrack: (id) => void running.delete(id),
     receive(message, within) {
       const { method, id } = message;

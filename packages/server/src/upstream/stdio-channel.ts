@@ -2,6 +2,7 @@ import type { Transport } from "@modelcontextprotocol/client";
 import { JSONRPCMessageSchema } from "@modelcontextprotocol/core";
 import type { JsonObject } from "@remit/contract";
 import { RemitError } from "@remit/contract";
+import { TransientMap } from "@remit/core";
 import type { Child } from "./child-process.ts";
 import type { RequestOptions } from "./connection.ts";
 import { firstRequestId, isObject, maxMessageBytes, resultOfResponse, withProgress } from "./connection.ts";
@@ -32,7 +33,7 @@ export function openStdioChannel(
   child: Child,
   { exclusive, onNoise }: { exclusive: boolean; onNoise: (what: string) => void },
 ): StdioChannel {
-  const pending = new Map<number, Pending>();
+  const pending = new TransientMap<number, Pending>();
   let nextId = firstRequestId;
   let ended: string | null = null;
   const side = createSideTraffic({ exclusive, answer: (message) => void child.write(`${JSON.stringify(message)}\n`) });
@@ -108,7 +109,7 @@ export function openStdioChannel(
   child.onStdout((chunk) => lines.push(chunk));
   child.onEnded((how) => {
     ended = how;
-    for (const [id, waiting] of pending) {
+    for (const [id, waiting] of pending.entries()) {
       const message = `the call was sent to upstream "${upstream}", then ${how}; whether it was done is not known`;
       settle(id, waiting, new RemitError("outcome-unknown", message));
     }
