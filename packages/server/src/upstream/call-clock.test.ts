@@ -49,3 +49,16 @@ test("nothing goes on of a call that has ended: no timer, and no ear for its cal
   caller.abort();
   expect([codeOf(clock), clock.isOver]).toEqual(["runs", true]);
 });
+
+test("given longer while it stands still, it goes on standing still, and leaves no timer behind", () => {
+  const clock = new CallClock("desk", 100, null);
+  clock.pause();
+  clock.extend(1_000, "did not end its task");
+  vi.advanceTimersByTime(10_000);
+  expect(codeOf(clock)).toBe("runs");
+  clock.resume();
+  vi.advanceTimersByTime(999);
+  expect(codeOf(clock)).toBe("runs");
+  clock.end();
+  expect(vi.getTimerCount()).toBe(0);
+});

@@ -44,7 +44,7 @@ export class CallClock {
 
   resume(): void {
     this.#paused -= 1;
-    if (this.#paused === 0 && !this.#isOver) this.#start();
+    this.#start();
   }
 
   async during<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
@@ -78,7 +78,7 @@ export class CallClock {
   }
 
   #start(): void {
-    this.#deadline = setTimeout(lapse, this.#limitMs, this);
+    if (this.#paused === 0 && !this.#isOver) this.#deadline = setTimeout(lapse, this.#limitMs, this);
   }
 }
 

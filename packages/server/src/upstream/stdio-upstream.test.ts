@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "vitest";
+import type { Relay } from "./relay.ts";
 import { callOf, firstText, fixtureSpec, isAlive, openFleet, until } from "./upstreams.testing.ts";
 
 describe("[CTL-39] calls over stdio", () => {
@@ -243,6 +244,42 @@ describe("[CTL-21][OBS-09] life, death and health of a child", () => {
     await fleet.stop();
     expect(fleet.health()).toEqual([]);
   });
+});
+
+test("[RUN-15] a call that is asked again while it waits for its place takes one place, and none while it is asked", async () => {
+  await using fleet = openFleet([fixtureSpec("up", "raw-server", ["asks-twice"], { concurrency: 1 })]);
+  await fleet.offered("up");
+  const leaving = new AbortController();
+  let other: Promise<unknown> = Promise.resolve();
+  let questions = 0;
+  const relay: Relay = {
+    stateless: false,
+    capabilities: { elicitation: {} },
+    lane: "client-1",
+    principal: "support-agent",
+    meta: {},
+    progress: false,
+    onNotification: () => undefined,
+    async ask() {
+      questions += 1;
+      if (questions === 1) {
+        // Another takes the place meanwhile, and is not answered.
+        other = fleet.call(callOf("up", "call", {}, leaving.signal)).catch(() => "left");
+      } else {
+        leaving.abort();
+        await other;
+        await new Promise((resolve) => setImmediate(resolve));
+        // Nobody is kept from the upstream by a person who is asked.
+        const third = fleet.call({ ...callOf("up", "call", {}), timeoutMs: 50 });
+        await expect(third).rejects.toMatchObject({ code: "upstream-timeout" });
+      }
+      return { action: "accept", content: {} };
+    },
+  };
+  expect(firstText(await fleet.call({ ...callOf("up", "call", { ask: true }), timeoutMs: 3_000, relay }))).toBe("answered");
+  expect(questions).toBe(2);
+  // The place is free again: it is sent.
+  await expect(fleet.call({ ...callOf("up", "call", {}), timeoutMs: 50 })).rejects.toMatchObject({ code: "upstream-timeout" });
 });
 
 describe("[CTL-39] what is offered", () => {

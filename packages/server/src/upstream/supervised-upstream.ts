@@ -308,6 +308,8 @@ export function superviseUpstream(initial: UpstreamSpec, deps: SuperviseDeps): S
       running.clock.resume();
       if (running.asking === 1 && !running.clock.isOver) await takePlace(running);
       running.asking -= 1;
+      // Asked again while it waited for its place: it takes one when that has been answered.
+      if (running.asking > 0) leave(running);
     }
   }
 
