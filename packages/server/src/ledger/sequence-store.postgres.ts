@@ -1,4 +1,6 @@
+import { RemitError } from "@remit/contract";
 import { joinHashes } from "@remit/core";
+import { binaryArray } from "../database/binary-array.ts";
 import type { Queryable } from "../database/database.ts";
 import type { SequenceStore } from "./sequence-store.ts";
 
@@ -20,17 +22,25 @@ export function createSequenceStore(database: Queryable): SequenceStore {
       await database.query("UPDATE ledger_sequencer SET expires_at = '-infinity' WHERE epoch = $1", [epoch]);
     },
     async pending(limit) {
-      const rows = await database.query<{ serial: string; entry_id: string; leaf_hash: Buffer | null }>(
-        { name: "ledger-claim", text: claimSql },
-        [limit],
-      );
+      const [claimed] = await database.query<Claimed>({ name: "ledger-claim", text: claimSql }, [limit]);
       // Named twice, it has one place all the same.
-      const entries = new Map<string, Buffer>();
-      for (const row of rows) if (row.leaf_hash !== null && !entries.has(row.entry_id)) entries.set(row.entry_id, row.leaf_hash);
+      const entries = new Map<string, Uint8Array>();
+      const orphans: string[] = [];
+      let read = 0;
+      for (const [index, entryId] of (claimed?.entry_ids ?? []).entries()) {
+        if (claimed?.exist?.[index] !== true) {
+          orphans.push(entryId);
+          continue;
+        }
+        const leafHash = claimed.leaf_hashes?.subarray(read, read + hashLength);
+        read += hashLength;
+        if (leafHash?.length !== hashLength) throw new RemitError("internal", "The database did not give a hash for each entry that waits");
+        if (!entries.has(entryId)) entries.set(entryId, leafHash);
+      }
       return {
-        serials: [...new Set(rows.map(({ serial }) => serial))],
+        serials: [...new Set(claimed?.serials)],
         entries: [...entries].map(([entryId, leafHash]) => ({ entryId, leafHash })),
-        orphans: rows.flatMap((row) => (row.leaf_hash === null ? [row.entry_id] : [])),
+        orphans,
       };
     },
     async write(epoch, leaseMs, { pending, start, tiles, checkpoint }) {
@@ -39,7 +49,10 @@ export function createSequenceStore(database: Queryable): SequenceStore {
         leaseMs,
         pending.serials,
         start,
-        pending.entries.map(({ entryId }) => entryId),
+        binaryArray(
+          "text",
+          pending.entries.map(({ entryId }) => entryId),
+        ),
         Buffer.from(joinHashes(pending.entries.map(({ leafHash }) => leafHash))),
         tiles.map(({ level }) => level),
         tiles.map(({ index }) => index),
@@ -78,17 +91,26 @@ export function createSequenceStore(database: Queryable): SequenceStore {
 /** Also takes the row's lock: a takeover waits until what is written under this epoch has committed. */
 const fence = "UPDATE ledger_sequencer SET expires_at = clock_timestamp() + $2 * interval '1 ms' WHERE epoch = $1";
 
+type Claimed = { serials: string[] | null; entry_ids: string[] | null; exist: boolean[] | null; leaf_hashes: Buffer | null };
+
+const hashLength = 32;
+
+// One row for all: the driver reads one of JSON in less time than it takes for a row of each entry.
 // The lateral query keeps the planner from reading all entries when its statistics of the queue are old.
 const claimSql = `
-SELECT p.serial, i.entry_id, e.leaf_hash
+SELECT json_agg(serial::text) AS serials, json_agg(entry_id) AS entry_ids, json_agg(leaf_hash IS NOT NULL) AS exist,
+  string_agg(leaf_hash, ''::bytea) AS leaf_hashes
 FROM (
-  SELECT serial, entry_ids, sum(cardinality(entry_ids)) OVER (ORDER BY serial) - cardinality(entry_ids) AS before
-  FROM (SELECT serial, entry_ids FROM ledger_pending ORDER BY serial LIMIT $1::int) oldest
-) p
-CROSS JOIN LATERAL unnest(p.entry_ids) WITH ORDINALITY AS i (entry_id, place)
-LEFT JOIN LATERAL (SELECT sha256('\\x00'::bytea || body) AS leaf_hash FROM ledger_entry WHERE id = i.entry_id OFFSET 0) e ON true
-WHERE p.before < $1::int
-ORDER BY p.serial, i.place`;
+  SELECT p.serial, i.entry_id, e.leaf_hash
+  FROM (
+    SELECT serial, entry_ids, sum(cardinality(entry_ids)) OVER (ORDER BY serial) - cardinality(entry_ids) AS before
+    FROM (SELECT serial, entry_ids FROM ledger_pending ORDER BY serial LIMIT $1::int) oldest
+  ) p
+  CROSS JOIN LATERAL unnest(p.entry_ids) WITH ORDINALITY AS i (entry_id, place)
+  LEFT JOIN LATERAL (SELECT sha256('\\x00'::bytea || body) AS leaf_hash FROM ledger_entry WHERE id = i.entry_id OFFSET 0) e ON true
+  WHERE p.before < $1::int
+  ORDER BY p.serial, i.place
+) in_order`;
 
 const writeSql = `
 WITH fence AS (
