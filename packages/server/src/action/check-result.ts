@@ -1,5 +1,6 @@
 import type { Detector, ErrorCode, Json, JsonObject, Obligation, ToolResult } from "@remit/contract";
 import { redact, redactedText, redactValue, valueAt, type ToolPin } from "@remit/core";
+import { readJson } from "../json/read-json.ts";
 import type { Normaliser } from "./normalise.ts";
 import { shownResult } from "./shown-result.ts";
 
@@ -92,7 +93,7 @@ function redactJsonText(block: JsonObject, pointers: readonly string[]): JsonObj
   const { text } = block;
   if (pointers.length === 0 || typeof text !== "string" || !/^\s*[[{]/.test(text)) return block;
   try {
-    const before = JSON.parse(text) as Json;
+    const before = readJson(text);
     const after = redact(before, pointers);
     return before === after ? block : { ...block, text: JSON.stringify(after) };
   } catch {

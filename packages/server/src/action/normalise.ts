@@ -3,6 +3,7 @@ import { type Standing, type ToolPin, canonicalJson, valueAt } from "@remit/core
 import { Ajv, type ErrorObject, type ValidateFunction } from "ajv";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import addFormatsModule from "ajv-formats";
+import { readJson } from "../json/read-json.ts";
 import { boundedCheck } from "./bounded-check.ts";
 import type { BoundedCheck } from "./bounded-check.ts";
 
@@ -57,7 +58,7 @@ export function createNormaliser(): Normaliser {
         throw new RemitError("invalid-arguments", "The arguments must be an object.");
       // Canonical first: it bounds the depth, and what has no canonical form is not looked at any further.
       const canonical = canonicalJson(given as JsonObject);
-      const value = JSON.parse(canonical) as JsonObject;
+      const value = readJson(canonical) as JsonObject;
       const wrong = problems(validator(`in/${pin.digest}`, pin.inputSchema), value, canonical.length);
       const unknown = undeclared(pin.inputSchema, value);
       if (wrong.length > 0 || unknown.length > 0) {

@@ -1,6 +1,7 @@
 import type { Json } from "@remit/contract";
 import { pointerStep, RemitError } from "@remit/contract";
 import { maxDepth } from "@remit/core";
+import { endOfString, isName, nameOf, readJson } from "../json/read-json.ts";
 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
@@ -20,7 +21,7 @@ export function parseJson(bytes: Uint8Array): Json {
   }
   let value: Json;
   try {
-    value = JSON.parse(text) as Json;
+    value = readJson(text);
   } catch (error) {
     throw new RemitError("invalid-request", `The body is not valid JSON${whereOf(error, text)}`, {
       issues: [{ message: `not valid JSON${whereOf(error, text)}`, pointer: "" }],
@@ -120,30 +121,6 @@ function flawOf(text: string): RemitError {
     }
   }
   return refuse("The body is not plain JSON", "the members of the body could not be counted", "");
-}
-
-/** The next quote that no backslash escapes. By search: a long string is passed over as fast as memory is read. */
-function endOfString(text: string, start: number): number {
-  let end = text.indexOf('"', start + 1);
-  while (isEscaped(text, end)) end = text.indexOf('"', end + 1);
-  return end;
-}
-
-function isEscaped(text: string, at: number): boolean {
-  let before = at - 1;
-  while (text.charCodeAt(before) === 0x5c) before -= 1;
-  return (at - before) % 2 === 0;
-}
-
-/** A string in an object is a name exactly when a colon follows; a value is followed by a comma or the end. */
-function isName(text: string, end: number): boolean {
-  let at = end + 1;
-  while (text.charCodeAt(at) <= 0x20) at += 1;
-  return text.charCodeAt(at) === 0x3a;
-}
-
-function nameOf(quoted: string): string {
-  return quoted.includes("\\") ? (JSON.parse(quoted) as string) : quoted.slice(1, -1);
 }
 
 /** V8 quotes the text in its message; only the position, where it gives one, is passed on. */

@@ -2,6 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { JsonObject } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import type { Dispatcher } from "undici";
+import { readJson } from "../json/read-json.ts";
 import { encodeHeaderValue } from "../mcp/header-value.ts";
 import { namedBy, statelessVersion } from "../mcp/mcp-protocol.ts";
 import type { Access } from "../secret/access.ts";
@@ -262,7 +263,7 @@ function codeOf(error: unknown): string {
 
 function parse(text: string): JsonObject | null {
   try {
-    const value: unknown = JSON.parse(text);
+    const value: unknown = readJson(text);
     return isObject(value) ? value : null;
   } catch {
     return null;

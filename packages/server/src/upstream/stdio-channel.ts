@@ -3,6 +3,7 @@ import { JSONRPCMessageSchema } from "@modelcontextprotocol/core";
 import type { JsonObject } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import { TransientMap } from "@remit/core";
+import { readJson } from "../json/read-json.ts";
 import type { Child } from "./child-process.ts";
 import type { RequestOptions } from "./connection.ts";
 import { firstRequestId, isObject, maxMessageBytes, resultOfResponse, withProgress } from "./connection.ts";
@@ -150,7 +151,7 @@ function messageOf(reason: unknown): string {
 function parse(line: string): JsonObject | null {
   if (!line.startsWith("{")) return null;
   try {
-    const value: unknown = JSON.parse(line);
+    const value: unknown = readJson(line);
     return isObject(value) ? value : null;
   } catch {
     return null;

@@ -83,6 +83,13 @@ describe("[CTL-21] upstreams that misbehave", () => {
     expect(fleet.health()[0]?.restarts).toBe(0);
   });
 
+  test("a member whose name it escapes is found by its name, whatever was read before", async () => {
+    await using fleet = openFleet([fixtureSpec("up", "raw-server", ["escaping"])]);
+    await fleet.offered("up");
+    for (let time = 0; time < 3; time += 1) JSON.parse(String.raw`{"lately":1,"stra\\u":1}`);
+    expect(await fleet.call(callOf("up", "call"))).toMatchObject({ structuredContent: { lately: 1, straße: "Elm Street" } });
+  });
+
   test.each([
     ["error", "upstream-error", "-32050: the ledger is closed"],
     ["shapeless", "upstream-error", "content is no array"],
