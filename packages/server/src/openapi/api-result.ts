@@ -1,5 +1,6 @@
 import type { Json, JsonObject, ToolResult } from "@remit/contract";
 import type { ApiOperation } from "@remit/core";
+import { readJson } from "../json/read-json.ts";
 import { httpStatusKey } from "../upstream/upstream-fault.ts";
 
 /** An answer over HTTP, read whole. */
@@ -67,7 +68,7 @@ function decoded(body: Buffer): string | null {
 
 function parsed(body: Buffer): Json | undefined {
   try {
-    return JSON.parse(body.toString("utf8")) as Json;
+    return readJson(body.toString("utf8"));
   } catch {
     return undefined;
   }
