@@ -87,8 +87,9 @@ async function sendWhole(pool: Pool, statements: readonly PreparedStatement[]): 
     throw translate(error);
   });
   const failure = await new Promise<Error | null>((resolve) => void client.query(createStatementBatch(prepared, directMs, resolve)));
-  // What PostgreSQL has refused, it has undone. A connection that failed otherwise is not given to anybody else.
-  client.release(failure !== null && !(failure instanceof DatabaseError) ? failure : undefined);
+  // What PostgreSQL has refused, it has undone. A connection that failed otherwise, or that it is closing, is not given to anybody else.
+  const isOpen = failure instanceof DatabaseError && !isConnectionError(failure);
+  client.release(failure === null || isOpen ? undefined : failure);
   if (failure !== null) throw translate(failure);
 }
 

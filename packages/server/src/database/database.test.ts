@@ -36,6 +36,18 @@ test("a connection that breaks in a transaction is an error that says so, and is
   expect(await test.database.query("SELECT 1 AS one")).toEqual([{ one: 1 }]);
 });
 
+test("a connection that PostgreSQL closes in the middle of a batch is not given to the next", async () => {
+  await using test = await openTestDatabase();
+  const database = openDatabase({ url: test.url, role: null });
+  const end = { name: "end", text: "SELECT pg_terminate_backend(pg_backend_pid())", values: [] };
+  const failing = database.atomically([end]);
+  // Asked for as soon as the first has failed.
+  const next = failing.catch(() => database.atomically([{ name: "one", text: "SELECT 1", values: [] }]));
+  await expect(failing).rejects.toMatchObject({ code: "database-unavailable" });
+  await expect(next).resolves.toBeUndefined();
+  await database.close();
+});
+
 test("no server at the address is database-unavailable", async () => {
   const database = openDatabase({ url: "postgres://nobody:secret@127.0.0.1:1/nothing" });
   const error: unknown = await database.query("SELECT 1").catch((thrown: unknown) => thrown);
