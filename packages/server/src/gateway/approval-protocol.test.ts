@@ -1,3 +1,4 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { Client, StreamableHTTPClientTransport } from "@modelcontextprotocol/client";
 import { createTaskSessionFromClient } from "@modelcontextprotocol/ext-tasks/client";
 import type { JsonObject } from "@remit/contract";
@@ -41,12 +42,15 @@ describe("a client that opens addresses is asked for input", () => {
   test("[CTL-26][CTL-39] the official SDK's client opens the page, waits for the person, and gets the result of the one execution", async () => {
     await using opened = await openApprovalGateway();
     const asked: JsonObject[] = [];
+    const votes: Promise<void>[] = [];
     const client = await openClient(opened, opensUrls, (params) => {
       asked.push(params);
-      setTimeout(() => void opened.vote(), 300);
+      votes.push(delay(300).then(() => opened.vote()));
       return { action: "accept" };
     });
     const result = await client.callTool(call);
+    // What was granted is carried out before whoever granted it is answered.
+    await Promise.all(votes);
     expect(result).toMatchObject({ content: [{ type: "text", text: "done" }] });
     expect(result.isError).toBeUndefined();
     expect(asked).toHaveLength(1);
@@ -211,8 +215,7 @@ describe("a client that follows tasks is given one", () => {
     });
     const execution = await session.callTool(call.name, mail);
     expect(execution.kind).toBe("task");
-    setTimeout(() => void opened.vote(), 100);
-    const { outcome } = await execution.settle();
+    const [{ outcome }] = await Promise.all([execution.settle(), opened.vote()]);
     expect(outcome).toMatchObject({ result: { content: [{ type: "text", text: "done" }] } });
     expect(executions(opened)).toBe(1);
     await session.close();
