@@ -1,5 +1,6 @@
 import type { Caller, Decision, Id, IdKind, JsonObject, NewEntry, Payload } from "@remit/contract";
 import { type Facts, type Registry, type Standing, canonicalJson, maxDataSubjects, subjectsNamed } from "@remit/core";
+import { readJson } from "../json/read-json.ts";
 import type { Continuation } from "../upstream/relay.ts";
 import type { Begin } from "./action.journal.ts";
 import type { NormalArguments } from "./normalise.ts";
@@ -106,7 +107,7 @@ export function subjectsOfRefused(registry: Registry, tool: string, given: unkno
   const pointers = registry.tools.get(tool)?.spec.subjects?.filter((subject) => subject.in === "arguments") ?? [];
   const found = pointers.flatMap((pointer) => {
     try {
-      return subjectsNamed([pointer], JSON.parse(canonicalJson(given as JsonObject)) as JsonObject);
+      return subjectsNamed([pointer], readJson(canonicalJson(given as JsonObject)) as JsonObject);
     } catch {
       return [];
     }
@@ -138,7 +139,7 @@ function dataOf({ caller, tool, digest, registry, stand, facts }: About, { polic
 function recordable({ input, arguments: given }: About): JsonObject {
   if (input !== null) return input.value;
   try {
-    return JSON.parse(canonicalJson({ refused: given as JsonObject })) as JsonObject;
+    return readJson(canonicalJson({ refused: given as JsonObject })) as JsonObject;
   } catch {
     return { refused: "arguments without a canonical form" };
   }

@@ -1,3 +1,4 @@
+import { readJson } from "../json/read-json.ts";
 import type { EventStream, KeptBy } from "./event-stream.ts";
 
 /**
@@ -57,7 +58,7 @@ export function createKeptStreams(primes: boolean): KeptStreams {
         },
         keep(json) {
           const id = keep(one, json);
-          return { id, isSent: one.reader?.send(JSON.parse(json) as never, id) === true };
+          return { id, isSent: one.reader?.send(readJson(json) as never, id) === true };
         },
         ended() {
           one.isOver = true;
@@ -78,7 +79,7 @@ export function createKeptStreams(primes: boolean): KeptStreams {
       });
       const from = Number(number) - one.dropped;
       for (const [index, json] of one.events.slice(from).entries())
-        stream.send(JSON.parse(json) as never, `${name}-${Number(number) + index + 1}`);
+        stream.send(readJson(json) as never, `${name}-${Number(number) + index + 1}`);
       if (one.isOver) stream.end();
       return true;
     },

@@ -33,6 +33,12 @@ test("[AUD-01] what was sealed opens in its place, and nowhere else", () => {
   );
 });
 
+test("a payload says the names that were sealed, whatever names V8 has lately seen in their places", () => {
+  for (let time = 0; time < 3; time += 1) JSON.parse(JSON.stringify({ A: 1, "\\\\moun": 1 }));
+  const value = { A: 1, "\\mount": 999 };
+  expect(openPayload(key, place, sealPayload(key, place, value).ciphertext)?.value).toStrictEqual(value);
+});
+
 test("the same payload twice shares nothing that can be compared", () => {
   const one = sealPayload(key, place, { secret: "yes" });
   const other = sealPayload(key, place, { secret: "yes" });

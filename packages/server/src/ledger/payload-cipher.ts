@@ -2,6 +2,7 @@ import { createCipheriv, createDecipheriv, hash, randomFillSync } from "node:cry
 import type { KeyObject } from "node:crypto";
 import type { JsonObject, PayloadCommitment } from "@remit/contract";
 import { canonicalJson } from "@remit/core";
+import { readJson } from "../json/read-json.ts";
 import { saltedCommitment } from "./salted-commitment.ts";
 
 /** Which payload of which entry it is, and whose. A ciphertext opens in its own place only. */
@@ -47,7 +48,7 @@ export function openPayload(key: KeyObject, place: PayloadPlace, ciphertext: Buf
   try {
     const plain = Buffer.concat([decipher.update(ciphertext.subarray(1 + nonceLength, -tagLength)), decipher.final()]);
     const payload = plain.subarray(saltLength);
-    const value = JSON.parse(payload.toString()) as JsonObject;
+    const value = readJson(payload.toString()) as JsonObject;
     const salt = plain.subarray(0, saltLength);
     return { value, commitment: saltedCommitment(salt, payload), salt };
   } catch {

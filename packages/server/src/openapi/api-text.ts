@@ -1,6 +1,7 @@
 import type { Json } from "@remit/contract";
 import { RemitError } from "@remit/contract";
 import { parse } from "yaml";
+import { readJson } from "../json/read-json.ts";
 
 /** No description may be larger. Reading YAML takes far longer than reading JSON, and holds up everything else meanwhile. */
 export const maxJsonBytes = 16 * 1024 * 1024;
@@ -21,7 +22,7 @@ export function parseApiText(name: string, bytes: Uint8Array): Json {
   try {
     const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
     // Through JSON, so that nothing is shared and nothing is what JSON has no word for.
-    return (isJson ? JSON.parse(text) : JSON.parse(JSON.stringify(parse(text, { schema: "core", maxAliasCount: 100 })))) as Json;
+    return (isJson ? readJson(text) : JSON.parse(JSON.stringify(parse(text, { schema: "core", maxAliasCount: 100 })))) as Json;
   } catch (cause) {
     const why = cause instanceof Error ? (cause.message.split("\n", 1)[0] ?? "") : String(cause);
     throw new RemitError("invalid-configuration", `${name} cannot be read as ${isJson ? "JSON" : "YAML"}: ${why}`, { cause });
