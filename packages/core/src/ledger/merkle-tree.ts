@@ -27,29 +27,41 @@ export function merkleTree(hash: TreeHash, edge: TreeEdge = []): MerkleTree {
   for (let level = edge.length - 1; level >= 0; level -= 1) {
     for (const node of edge[level] ?? []) add(hash, state, { level: level * tileHeight, hash: node });
   }
-  return grow(hash, state);
+  return new EdgeTree(hash, state);
 }
 
-function grow(hash: TreeHash, state: State): MerkleTree {
-  return {
-    get size() {
-      return state.size;
-    },
-    root: () => rootOf(hash, state.peaks),
-    append: (leaf) => add(hash, state, { level: 0, hash: leaf }),
-    takeTiles() {
-      const tiles = state.full;
-      state.full = [];
-      return tiles;
-    },
-    fork: () =>
-      grow(hash, {
-        size: state.size,
-        peaks: [...state.peaks],
-        partial: state.partial.map((hashes) => [...hashes]),
-        full: [...state.full],
-      }),
-  };
+/** A class for the sake of its getter: one of an object literal, of which there is one for each batch, would be kept with all that it sees. */
+class EdgeTree implements MerkleTree {
+  readonly #hash: TreeHash;
+  readonly #state: State;
+
+  constructor(hash: TreeHash, state: State) {
+    this.#hash = hash;
+    this.#state = state;
+  }
+
+  get size(): number {
+    return this.#state.size;
+  }
+
+  root(): Uint8Array {
+    return rootOf(this.#hash, this.#state.peaks);
+  }
+
+  append(leaf: Uint8Array): void {
+    add(this.#hash, this.#state, { level: 0, hash: leaf });
+  }
+
+  takeTiles(): Tile[] {
+    const tiles = this.#state.full;
+    this.#state.full = [];
+    return tiles;
+  }
+
+  fork(): MerkleTree {
+    const { size, peaks, partial, full } = this.#state;
+    return new EdgeTree(this.#hash, { size, peaks: [...peaks], partial: partial.map((hashes) => [...hashes]), full: [...full] });
+  }
 }
 
 /** Adds a perfect subtree at the right, and merges as long as the last two are of one height. */

@@ -30,96 +30,107 @@ export function createStatementBatch(
   withinMs: number,
   done: (failure: Error | null) => void,
 ): Submittable {
-  const answers: QueryResultRow[][] = [];
-  let known: Map<string, readonly Column[]> = new Map();
-  let columns: readonly Column[] = [];
-  let rows: QueryResultRow[] = [];
-  let unreadable: Error | null = null;
-  const late = setTimeout(() => fail(new Error("Query read timeout")), withinMs);
+  return new StatementBatch(statements, withinMs, done) as unknown as Submittable;
+}
 
-  const current = (): Statement | undefined => statements[answers.length];
+/** A class for the sake of its getters: what an object literal has of them is among the old objects from the start, with all that it sees. */
+class StatementBatch {
+  readonly #statements: readonly Statement[];
+  readonly #done: (failure: Error | null) => void;
+  readonly #late: NodeJS.Timeout;
+  #answers: QueryResultRow[][] = [];
+  #known: Map<string, readonly Column[]> = new Map();
+  #columns: readonly Column[] = [];
+  #rows: QueryResultRow[] = [];
+  #unreadable: Error | null = null;
 
-  function fail(error: Error): void {
-    clearTimeout(late);
-    statements.forEach((statement, index) => {
-      const answer = answers[index];
+  constructor(statements: readonly Statement[], withinMs: number, done: (failure: Error | null) => void) {
+    this.#statements = statements;
+    this.#done = done;
+    this.#late = setTimeout(() => this.handleError(new Error("Query read timeout")), withinMs);
+  }
+
+  // The driver reads these two when a statement has been parsed, and notes it as prepared.
+  get name(): string | undefined {
+    return this.#current()?.name;
+  }
+
+  get text(): string | undefined {
+    return this.#current()?.text;
+  }
+
+  submit(connection: Wire): Error | null {
+    const parsed = connection.parsedStatements;
+    for (const { name, text } of this.#statements) {
+      if (name !== undefined && (parsed[name] ?? text) !== text) return new Error(`Two statements are named "${name}"`);
+    }
+    const parsing = new Set<string>();
+    this.#known = described.get(connection) ?? this.#known;
+    described.set(connection, this.#known);
+    let executions: Execution[] = [];
+    const send = (sync: boolean): void => {
+      if (connection.stream.writable) connection.stream.write(executeMessage(executions, sync));
+      executions = [];
+    };
+    connection.stream.cork();
+    for (const { name = "", text, values } of this.#statements) {
+      if (name === "" || (parsed[name] === undefined && !parsing.has(name))) {
+        if (executions.length > 0) send(false);
+        connection.parse({ name, text });
+        parsing.add(name);
+      }
+      executions.push({ name, values, describe: !this.#known.has(name) });
+    }
+    send(true);
+    connection.stream.uncork();
+    return null;
+  }
+
+  handleRowDescription({ fields }: { fields: FieldDef[] }): void {
+    this.#columns = fields.map(({ name, dataTypeID }) => ({ name, parse: pg.types.getTypeParser(dataTypeID, "text") }));
+  }
+
+  handleDataRow({ fields }: { fields: (string | null)[] }): void {
+    if (this.#rows.length === 0 && this.#columns.length === 0) this.#columns = this.#known.get(this.name ?? "") ?? [];
+    try {
+      this.#rows.push(Object.fromEntries(this.#columns.map(({ name, parse }, index) => [name, read(parse, fields[index])])));
+    } catch (error) {
+      this.#unreadable ??= error instanceof Error ? error : new Error(String(error));
+    }
+  }
+
+  handleCommandComplete(): void {
+    const name = this.name ?? "";
+    if (name !== "" && !this.#known.has(name)) this.#known.set(name, this.#columns);
+    this.#answers.push(this.#rows);
+    this.#rows = [];
+    this.#columns = [];
+  }
+
+  handleError(error: Error): void {
+    clearTimeout(this.#late);
+    this.#statements.forEach((statement, index) => {
+      const answer = this.#answers[index];
       if (answer === undefined) statement.reject(error);
       else statement.resolve(answer);
     });
-    done(error);
+    this.#done(error);
   }
 
-  const batch = {
-    // The driver reads these two when a statement has been parsed, and notes it as prepared.
-    get name() {
-      return current()?.name;
-    },
-    get text() {
-      return current()?.text;
-    },
+  handleReadyForQuery(): void {
+    if (this.#unreadable !== null) {
+      this.#answers = [];
+      this.handleError(this.#unreadable);
+      return;
+    }
+    clearTimeout(this.#late);
+    this.#statements.forEach((statement, index) => statement.resolve(this.#answers[index] ?? []));
+    this.#done(null);
+  }
 
-    submit(connection: Wire) {
-      const parsed = connection.parsedStatements;
-      for (const { name, text } of statements) {
-        if (name !== undefined && (parsed[name] ?? text) !== text) return new Error(`Two statements are named "${name}"`);
-      }
-      const parsing = new Set<string>();
-      known = described.get(connection) ?? known;
-      described.set(connection, known);
-      let executions: Execution[] = [];
-      const send = (sync: boolean): void => {
-        if (connection.stream.writable) connection.stream.write(executeMessage(executions, sync));
-        executions = [];
-      };
-      connection.stream.cork();
-      for (const { name = "", text, values } of statements) {
-        if (name === "" || (parsed[name] === undefined && !parsing.has(name))) {
-          if (executions.length > 0) send(false);
-          connection.parse({ name, text });
-          parsing.add(name);
-        }
-        executions.push({ name, values, describe: !known.has(name) });
-      }
-      send(true);
-      connection.stream.uncork();
-      return null;
-    },
-
-    handleRowDescription({ fields }: { fields: FieldDef[] }) {
-      columns = fields.map(({ name, dataTypeID }) => ({ name, parse: pg.types.getTypeParser(dataTypeID, "text") }));
-    },
-
-    handleDataRow({ fields }: { fields: (string | null)[] }) {
-      if (rows.length === 0 && columns.length === 0) columns = known.get(current()?.name ?? "") ?? columns;
-      try {
-        rows.push(Object.fromEntries(columns.map(({ name, parse }, index) => [name, read(parse, fields[index])])));
-      } catch (error) {
-        unreadable ??= error instanceof Error ? error : new Error(String(error));
-      }
-    },
-
-    handleCommandComplete() {
-      const name = current()?.name ?? "";
-      if (name !== "" && !known.has(name)) known.set(name, columns);
-      answers.push(rows);
-      rows = [];
-      columns = [];
-    },
-
-    handleError: fail,
-
-    handleReadyForQuery() {
-      if (unreadable !== null) {
-        answers.length = 0;
-        fail(unreadable);
-        return;
-      }
-      clearTimeout(late);
-      statements.forEach((statement, index) => statement.resolve(answers[index] ?? []));
-      done(null);
-    },
-  };
-  return batch as unknown as Submittable;
+  #current(): Statement | undefined {
+    return this.#statements[this.#answers.length];
+  }
 }
 
 function read(parse: Column["parse"], text: string | null | undefined): unknown {
