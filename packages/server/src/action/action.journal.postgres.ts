@@ -29,7 +29,7 @@ export function createActionJournal(options: ActionJournalOptions): ActionJourna
   const onFull = (): Error => new RemitError("ledger-unavailable", "too many actions wait to be recorded; try again in a moment");
   /** What this server's actions in flight have reserved. A hint, by which it can be locked without asking first: their rows say what it is. */
   const reserved = new TransientMap<Id<"action">, readonly Reservation[]>();
-  const plain = createPlainJournal({ ...options, limits: { ...limits, maxBatch: 128 }, onFull, executing: () => reserved.size });
+  const plain = createPlainJournal({ ...options, limits: { ...limits, maxBatch: 128 }, onFull });
   const begins = createGroupCommit<Begin, Begun>({
     ...limits,
     onFull,

@@ -29,8 +29,6 @@ export type PlainJournalOptions = {
   instance: string;
   limits: { maxBatch: number; maxWaiting: number };
   onFull: () => Error;
-  /** How many actions are executing: their outcomes are about to come. */
-  executing: () => number;
 };
 
 /**
@@ -41,14 +39,10 @@ export type PlainJournalOptions = {
  */
 export function createPlainJournal(options: PlainJournalOptions): PlainJournal {
   const full = new Set<string>();
-  /** How many outcomes wait to be written, and when an action last began to execute. */
-  let ending = 0;
-  let begunAt = -Infinity;
   const jobs: GroupCommit<Job, boolean> = createGroupCommit<Job, boolean>({
     ...options.limits,
     onFull: options.onFull,
-    // Not for a call that takes its time: its outcome is no reason for others to wait.
-    linger: () => options.executing() > ending && performance.now() - begunAt < soonMs,
+    lingerMs: 3,
     commit: async (batch) => {
       const written = await commit(options, batch);
       return batch.map(() => written);
@@ -60,18 +54,10 @@ export function createPlainJournal(options: PlainJournalOptions): PlainJournal {
       const plain = plainBegin(begin);
       if (plain === null || plain.draws.some(({ key }) => full.has(key))) return "again";
       if (!(await jobs.submit(plain))) return "again";
-      begunAt = performance.now();
       const { id: actionId } = begin.action;
       return { type: "intended", decision: plain.decision, intent: { actionId } as unknown as Committed<"intent"> };
     },
-    async finish(end, reservations) {
-      ending += 1;
-      try {
-        return (await jobs.submit({ type: "end", end, reservations })) || "again";
-      } finally {
-        ending -= 1;
-      }
-    },
+    finish: async (end, reservations) => (await jobs.submit({ type: "end", end, reservations })) || "again",
     exhausted(key) {
       // Keys name their minute, hour or day: none is needed for long.
       if (full.size >= maxExhausted) full.clear();
@@ -82,9 +68,6 @@ export function createPlainJournal(options: PlainJournalOptions): PlainJournal {
 }
 
 const maxExhausted = 1_000;
-
-/** Actions that began so long ago at most are about to end. */
-const soonMs = 10;
 
 /** Null: what is to be written of it depends on what has to be read first. */
 function plainBegin(begin: Begin): PlainBegin | null {

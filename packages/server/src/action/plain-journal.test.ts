@@ -17,7 +17,7 @@ async function open(maxActions = 20): Promise<Started & AsyncDisposable> {
   const started = await test.start({ queue: null, maxActions });
   const caller = await test.identity.callers.verify(started.token, started.mcpUrl);
   const limits = { maxBatch: 16, maxWaiting: 1_000 };
-  const plain = createPlainJournal({ ...test, instance, limits, onFull: () => new Error("full"), executing: () => 0 });
+  const plain = createPlainJournal({ ...test, instance, limits, onFull: () => new Error("full") });
   await test.superuser.query("INSERT INTO budget_window (key) VALUES ('cap/a'), ('cap/b')");
   const written = async (): Promise<object> => ({
     actions: await test.superuser.query("SELECT state FROM action ORDER BY place"),
@@ -164,7 +164,7 @@ test("[AUD-14] an action that has ended does not end again", async () => {
 test("[CTL-29] of 60 at once on a cap of 12, through two servers, never more than 12 are written", async () => {
   await using test = await open();
   const limits = { maxBatch: 4, maxWaiting: 1_000 };
-  const other = createPlainJournal({ ...test, instance, limits, onFull: () => new Error("full"), executing: () => 0 });
+  const other = createPlainJournal({ ...test, instance, limits, onFull: () => new Error("full") });
   const all = Array.from({ length: 60 }, (_, index) =>
     (index % 2 === 0 ? test.plain : other).begin(begin(test, { draws: [draw("cap/a", 12), draw("cap/b", 1_000)] })),
   );

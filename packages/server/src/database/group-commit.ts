@@ -16,8 +16,8 @@ export type GroupCommitOptions<Job, Result> = {
   /** Commits a batch, or nothing of it; results in the order of the jobs. */
   commit: (jobs: readonly Job[]) => Promise<Result[]>;
   maxBatch: number;
-  /** Asked with the number of jobs before each batch: whether it is worth a millisecond to let more of them come. Not where one caller is alone. */
-  linger?: (waiting: number) => boolean;
+  /** For so many milliseconds at most a batch waits for as many jobs as came together last. Zero, which is the default: for none. */
+  lingerMs?: number;
   /** How much a job weighs, where jobs differ, and how much a batch may. */
   weight?: { of: (job: Job) => number; max: number };
   /** More jobs waiting than this are refused: an unbounded queue is an outage that has not been noticed. */
@@ -29,15 +29,30 @@ export function createGroupCommit<Job, Result>(options: GroupCommitOptions<Job, 
   type Waiting = { job: Job; resolve: (result: Result) => void; reject: (error: unknown) => void };
   let waiting: Waiting[] = [];
   let working: Promise<void> | null = null;
+  /** How many jobs come together, of late. */
+  let usual = 1;
+  let settledAt = -Infinity;
 
   async function work(): Promise<void> {
     while (waiting.length > 0) {
       // Lets everything that is ready in this turn of the event loop join the batch.
       await turn();
-      if (waiting.length < options.maxBatch && options.linger?.(waiting.length) === true) await delay(1);
+      await linger();
+      usual = waiting.length > usual ? waiting.length : (usual + waiting.length) / 2;
       await settle(waiting.splice(0, nextBatch()));
+      settledAt = performance.now();
     }
     working = null;
+  }
+
+  /**
+   * Callers who were answered together come back one by one, and half of them would miss the batch that the first of them begins:
+   * what a commit costs would be paid twice as often. Whoever is alone waits for nobody.
+   */
+  async function linger(): Promise<void> {
+    const { lingerMs = 0, maxBatch } = options;
+    if (performance.now() - settledAt > freshMs) usual = 1;
+    for (let waited = 0; waited < lingerMs && waiting.length < Math.min(Math.floor(usual), maxBatch); waited += 1) await delay(1);
   }
 
   function nextBatch(): number {
@@ -84,6 +99,9 @@ export function createGroupCommit<Job, Result>(options: GroupCommitOptions<Job, 
     },
   };
 }
+
+/** After so long who came together then says nothing of now. */
+const freshMs = 10;
 
 /** It would fail for each job alone as well, and each might have to wait for that. */
 function isOutage(error: unknown): boolean {
