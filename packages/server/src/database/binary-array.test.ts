@@ -63,3 +63,22 @@ test.each<[ElementType, Element]>([
 ])("no %s is made of %s", (type, value) => {
   expect(() => binaryArray(type, [value])).toThrow(RemitError);
 });
+
+test("a time that follows others of its second is the time that its Date is, or is refused", () => {
+  const letters = fc.constantFrom(...Array.from("0123456789:.TZ+- x\u0660"));
+  const change = fc.option(fc.tuple(fc.integer({ min: 0, max: 23 }), letters), { nil: null });
+  fc.assert(
+    fc.property(time, fc.array(fc.tuple(fc.integer({ min: 0, max: 999 }), change), { maxLength: 20 }), (first, others) => {
+      const second = Math.floor(first.getTime() / 1000) * 1000;
+      for (const [milliseconds, changed] of others) {
+        const word = new Date(second + milliseconds).toISOString();
+        const text = changed === null ? word : word.slice(0, changed[0]) + changed[1] + word.slice(changed[0] + 1);
+        const date = new Date(text);
+        const isTime = !Number.isNaN(date.getTime()) && date.toISOString() === text;
+        if (isTime) expect(binaryArray("timestamptz", [text])).toEqual(binaryArray("timestamptz", [date]));
+        else expect(() => binaryArray("timestamptz", [text])).toThrow(RemitError);
+      }
+    }),
+    { numRuns: 300 },
+  );
+});
