@@ -37,7 +37,7 @@ const settings = quick
   : {
       // Until code is compiled: a server that has run for a minute is what is of interest.
       warmUp: { calls: 10_000, concurrency: 16 },
-      peers: { rounds: 3, calls: 400, concurrencies: [1, 4, 16, 32, 256], settleMs: 300 },
+      peers: { rounds: 5, calls: 800, concurrencies: [1, 4, 16, 32, 256], settleMs: 300 },
       parts: { rounds: 4, calls: 500, concurrencies: [16], settleMs: 300 },
       latency: { callsPerTarget: 200, everyMs: 20 },
     };
