@@ -25,7 +25,7 @@ export type PlainJournal = {
 
 export type PlainJournalOptions = {
   database: Pick<Database, "atomically">;
-  ledger: Pick<Ledger, "statementFor">;
+  ledger: Pick<Ledger, "statementFor" | "appended">;
   instance: string;
   limits: { maxBatch: number; maxWaiting: number };
   onFull: () => Error;
@@ -101,6 +101,7 @@ async function commit({ database, ledger, instance }: PlainJournalOptions, batch
   }
   try {
     await database.atomically(statements);
+    ledger.appended();
     return true;
   } catch (error) {
     // PostgreSQL has refused it as a whole. Of what failed otherwise nobody knows whether it was committed.

@@ -27,7 +27,7 @@ export type LedgerOptions = {
 
 export type OpenLedger = Ledger &
   Payloads & {
-    /** Called when there is something to sequence, or soon will be: a hint, since a caller's transaction may still be open. */
+    /** Called when something that was appended here has been committed, so that there is something to sequence. */
     onAppended: (listener: () => void) => void;
     /** Commits what `record` has accepted, and refuses what comes later. */
     close(): Promise<void>;
@@ -54,6 +54,10 @@ export function createLedger({ database, payloadKeys: keys, origin = defaultOrig
       const { values, ...statement } = insertOf(prepared.slice(first, first + maxTogether));
       transaction.write(statement, values);
     }
+    transaction.onCommit(appended);
+  }
+
+  function appended(): void {
     for (const listener of listeners) listener();
   }
 
@@ -61,7 +65,7 @@ export function createLedger({ database, payloadKeys: keys, origin = defaultOrig
   const group = createGroupCommit<PreparedEntry, null>({
     async commit(prepared) {
       await database.atomically([insertOf(prepared)]);
-      for (const listener of listeners) listener();
+      appended();
       return prepared.map(() => null);
     },
     maxBatch: maxTogether,
@@ -75,10 +79,9 @@ export function createLedger({ database, payloadKeys: keys, origin = defaultOrig
     statementFor(entries) {
       const found = keys.atHand(keysOf(entries));
       if (found === null) return null;
-      const statement = insertOf(entries.map((entry) => prepare(entry, found)));
-      for (const listener of listeners) listener();
-      return statement;
+      return insertOf(entries.map((entry) => prepare(entry, found)));
     },
+    appended,
     async record(entry) {
       if (isClosed) throw new RemitError("ledger-unavailable", "The entry was not recorded: the server is stopping");
       try {

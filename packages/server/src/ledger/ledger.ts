@@ -18,6 +18,8 @@ export type Ledger = {
    * @throws RemitError where one of the entries has no form that can be recorded
    */
   statementFor(entries: readonly NewEntry[]): PreparedStatement | null;
+  /** Says that what {@link statementFor} gave has been committed: it is sequenced sooner for it. */
+  appended(): void;
   /** Appends entries that record no state of ours (a refused token, a denial), many callers to one commit. Resolves once durable. */
   record(entry: NewEntry): Promise<void>;
 };

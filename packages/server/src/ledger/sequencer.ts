@@ -28,7 +28,7 @@ export type SequencerOptions = {
   leaseMs?: number;
   /** At least this long between two checkpoints under load: what bounds their number, and most of the merge delay. */
   mergeMs?: number;
-  /** How often a sequencer without hints looks. */
+  /** How often it looks without a hint: for what other servers have appended, and for the lease. */
   pollMs?: number;
   batchSize?: number;
 };
@@ -52,18 +52,12 @@ type Lead = { epoch: string; tree: MerkleTree; signers: readonly Signer[]; renew
  */
 export function startSequencer(options: SequencerOptions): Sequencer {
   const { sequence, tree: store, keys, origin = defaultOrigin, holder = randomUUID(), onProblem = () => {} } = options;
-  const { leaseMs = 5_000, mergeMs = 100, pollMs = 100, batchSize = 2_000 } = options;
+  const { leaseMs = 5_000, mergeMs = 100, pollMs = 200, batchSize = 2_000 } = options;
   const signing = options.signing ?? (async () => withKnown([await firstSigner(keys, origin)]));
   let lead: Lead | null = null;
   let problem: unknown = null;
   const waker = createWaker();
-  /** Until then look often: an append is hinted at before its transaction commits. */
-  let busyUntil = 0;
-
-  options.onAppended?.(() => {
-    busyUntil = performance.now() + 1_000;
-    waker.wake();
-  });
+  options.onAppended?.(() => waker.wake());
 
   async function takeOver(): Promise<Lead | null> {
     const epoch = await sequence.takeOver(holder, leaseMs);
@@ -121,9 +115,10 @@ export function startSequencer(options: SequencerOptions): Sequencer {
     while (!waker.isStopped()) {
       const began = performance.now();
       const more = await turn();
-      const isIdle = problem !== null || lead === null || performance.now() > busyUntil;
-      if (!more) await waker.untilWoken(isIdle ? pollMs : mergeMs);
-      await waker.untilHurried(mergeMs - (performance.now() - began));
+      if (!more) await waker.untilWoken(pollMs);
+      const isHurried = await waker.untilHurried(mergeMs - (performance.now() - began));
+      // In the middle of a call a batch takes the processor and the disk that the call waits for. Under load there is no lull.
+      if (!isHurried) await waker.untilQuiet(lullMs, patienceMs);
     }
     while (lead !== null && (await turn()));
     if (lead !== null) await sequence.release(lead.epoch).catch(onProblem);
@@ -158,6 +153,11 @@ export function startSequencer(options: SequencerOptions): Sequencer {
 }
 
 class Fenced extends Error {}
+
+/** So long after something was appended, its call is likely to be over. */
+const lullMs = 10;
+
+const patienceMs = 20;
 
 function withKnown(signers: readonly Signer[]): { signers: readonly Signer[]; known: readonly NoteKey[] } {
   return { signers, known: signers.map(({ key }) => key) };
