@@ -1,12 +1,13 @@
 /**
  * What a relay costs: processor time per call, latency and memory, of every target in one interleaved run; what each of Remit's stages
- * costs; and how that grows. `--quick`: a short run. `--only=peers|stages|scale|ledger`: one of them. `--json`: the report as JSON.
+ * costs; and how that grows. `--quick`: a short run. `--only=peers|latency|stages|scale|ledger`: one of them. `--json`: the report as JSON.
  * `soak [calls]`: whether memory stays flat.
  * Reads /proc, so it runs on Linux only.
  */
 import { benchLedger, ledgerTable } from "./ledger.ts";
 import { measureCpu, measureLatency, warmUp } from "./measure.ts";
 import type { Measured } from "./measure.ts";
+import { processorTime } from "./process-tree.ts";
 import { machine, rowOf, textOf, versions } from "./report.ts";
 import type { Report, Row } from "./report.ts";
 import { stages } from "./servers/replaced-parts.ts";
@@ -27,19 +28,18 @@ const quick = words.includes("--quick");
 const only = words.find((word) => word.startsWith("--only="))?.slice("--only=".length);
 const say = (text: string) => process.stderr.write(`${text}\n`);
 
+// Warmed up until code is compiled: a server that has run for a while is what is of interest. Most of it is after 10,000 calls, and of
+// the rest a compiler is at work beside every fourth of single calls.
 const settings = quick
   ? {
-      warmUp: { calls: 1_500, concurrency: 16 },
-      peers: { rounds: 2, calls: 300, concurrencies: [4, 32], settleMs: 150 },
-      parts: { rounds: 2, calls: 300, concurrencies: [16], settleMs: 150 },
-      latency: { callsPerTarget: 50, everyMs: 20 },
+      peers: { warmUp: 1_500, rounds: 2, calls: 300, concurrencies: [4, 32], settleMs: 150 },
+      parts: { warmUp: 1_500, rounds: 2, calls: 300, concurrencies: [16], settleMs: 150 },
+      latency: { warmUp: 1_500, rounds: 2, callsPerTarget: 50, everyMs: 20 },
     }
   : {
-      // Until code is compiled: a server that has run for a minute is what is of interest.
-      warmUp: { calls: 10_000, concurrency: 16 },
-      peers: { rounds: 5, calls: 800, concurrencies: [1, 4, 16, 32, 256], settleMs: 300 },
-      parts: { rounds: 4, calls: 500, concurrencies: [16], settleMs: 300 },
-      latency: { callsPerTarget: 200, everyMs: 20 },
+      peers: { warmUp: 30_000, rounds: 5, calls: 800, concurrencies: [1, 4, 16, 32, 256], settleMs: 300 },
+      parts: { warmUp: 10_000, rounds: 4, calls: 500, concurrencies: [16], settleMs: 300 },
+      latency: { warmUp: 30_000, rounds: 5, callsPerTarget: 200, everyMs: 20 },
     };
 
 const whole: RemitAgent = { name: "governed", title: "Remit", cap: true };
@@ -48,6 +48,7 @@ async function compare(): Promise<Report> {
   const sink = await startTraceSink();
   const rows = await measured(
     "peers",
+    settings.peers,
     [
       startDirectStdio,
       startDirectHttp,
@@ -59,17 +60,30 @@ async function compare(): Promise<Report> {
       () => startRemit({ agents: [whole, { name: "uncapped", title: "Remit, without a cap", cap: false }] }),
       () => startRemit({ agents: [{ ...whole, title: "Remit, exporting traces" }], environment: sink.environment }),
     ],
-    settings.peers,
-    true,
+    (targets, found) => measureCpu(targets, found, settings.peers),
   );
   await sink.stop();
+  // Fewer servers than above: each looks for work now and then, and whoever is called seldom would meet them all.
+  const alone = await measured(
+    "latency",
+    settings.latency,
+    [
+      startDirectStdio,
+      startDirectHttp,
+      () => startMcpProxy("mcp-proxy", []),
+      startSupergateway,
+      startDurableRelay,
+      () => startRemit({ agents: [whole] }),
+    ],
+    (targets, found) => measureLatency(targets, found, settings.latency),
+  );
   const without = Object.entries(stages).map(([name, title]): RemitAgent => ({ name, title: `without ${title}`, cap: true }));
   const ownCap: RemitAgent = { name: "uncapped", title: "without a cap (the budget)", cap: false };
   const parts = await measured(
     "stages",
-    [() => startRemit({ agents: [{ ...whole, title: "all stages" }, ownCap, ...without], replaced: true })],
     settings.parts,
-    false,
+    [() => startRemit({ agents: [{ ...whole, title: "all stages" }, ownCap, ...without], replaced: true })],
+    measureParts,
   );
   const sizes = [10, 100, 1_000].map((policies): RemitAgent => ({
     ...whole,
@@ -79,28 +93,33 @@ async function compare(): Promise<Report> {
   }));
   const many: RemitAgent = { ...whole, name: "many", title: "5 policies, an upstream of 200 tools", tool: "many__echo" };
   const one: RemitAgent = { ...whole, title: "5 policies, an upstream of 1 tool" };
-  const scale = await measured("scale", [() => startRemit({ agents: [one, many, ...sizes] })], settings.parts, false);
+  const scale = await measured("scale", settings.parts, [() => startRemit({ agents: [one, many, ...sizes] })], measureParts);
   return {
     at: new Date().toISOString(),
     machine: machine(),
-    versions: Object.assign(versions(["mcp-proxy", "supergateway", "@modelcontextprotocol/server"]), ...rows.versions),
+    versions: Object.assign(versions(["mcp-proxy", "supergateway", "@modelcontextprotocol/server"]), ...rows.versions, ...alone.versions),
     settings,
+    stolen: { peers: rows.stolen, latency: alone.stolen, stages: parts.stolen, scale: scale.stolen },
     rows: rows.rows,
+    latency: alone.rows,
     stages: parts.rows,
     scale: scale.rows,
   };
 }
 
 type Starter = () => Promise<Target | Target[]>;
+type Round = (targets: readonly Target[], found: Map<Target, Measured>) => Promise<void>;
 
-/** Starts targets, measures them in turn, and stops them. */
+const measureParts: Round = (targets, found) => measureCpu(targets, found, settings.parts);
+
+/** Starts targets, measures them in rounds, and stops them. `stolen`: the share of the processors' time that the machine's host kept meanwhile. */
 async function measured(
   group: string,
+  { warmUp: warmUpCalls, rounds }: { warmUp: number; rounds: number },
   starters: readonly Starter[],
-  cpu: typeof settings.peers,
-  withLatency: boolean,
-): Promise<{ rows: Row[]; versions: Record<string, string>[] }> {
-  if (only !== undefined && only !== group) return { rows: [], versions: [] };
+  measureRound: Round,
+): Promise<{ rows: Row[]; stolen: number | null; versions: Record<string, string>[] }> {
+  if (only !== undefined && only !== group) return { rows: [], stolen: null, versions: [] };
   const targets: Target[] = [];
   try {
     for (const start of starters) {
@@ -111,14 +130,15 @@ async function measured(
     }
     const found = new Map<Target, Measured>(targets.map((target) => [target, { cpu: new Map(), latencies: [], errors: 0 }]));
     say("warming up");
-    await warmUp(targets, settings.warmUp.calls, settings.warmUp.concurrency);
-    say("measuring processor time");
-    await measureCpu(targets, found, cpu);
-    if (withLatency) {
-      say("measuring latency");
-      await measureLatency(targets, found, settings.latency);
+    await warmUp(targets, warmUpCalls, 16);
+    const before = processorTime();
+    for (let round = 1; round <= rounds; round += 1) {
+      say(`${group}: round ${round} of ${rounds}`);
+      await measureRound(targets, found);
     }
+    const after = processorTime();
     return {
+      stolen: (after.stolen - before.stolen) / (after.all - before.all),
       rows: [...found].map(([target, result]) => rowOf(target.name, result, target.memory())),
       versions: targets.map((target) => target.versions ?? {}),
     };

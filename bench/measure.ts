@@ -4,8 +4,8 @@ import type { Target } from "./targets/target.ts";
 /** Processor time for one call, of one round, in milliseconds; and how many were answered in a second of it. */
 export type CpuPerCall = CpuTime & { callsPerSecond: number };
 
-/** `cpu`: the rounds, by how many calls were made at a time. */
-export type Measured = { cpu: Map<number, CpuPerCall[]>; latencies: number[]; errors: number };
+/** `cpu`: the rounds, by how many calls were made at a time. `latencies`: the calls of each round, in milliseconds. */
+export type Measured = { cpu: Map<number, CpuPerCall[]>; latencies: number[][]; errors: number };
 
 /** No two calls say the same: what a target remembers of one must not flatter it in the next. */
 let said = 0;
@@ -30,14 +30,13 @@ export async function load(target: Target, calls: number, concurrency: number): 
   return errors;
 }
 
-/** Rounds over all targets in turn: what else happens on the machine falls on all of them alike. */
+/** A round over all targets in turn: what else happens on the machine falls on all of them alike. */
 export async function measureCpu(
   targets: readonly Target[],
   measured: Map<Target, Measured>,
-  options: { rounds: number; calls: number; concurrencies: readonly number[]; settleMs: number },
+  options: { calls: number; concurrencies: readonly number[]; settleMs: number },
 ): Promise<void> {
-  const turns = Array.from({ length: options.rounds }, () => options.concurrencies).flat();
-  for (const concurrency of turns) {
+  for (const concurrency of options.concurrencies) {
     for (const target of targets) {
       const result = measured.get(target);
       if (result === undefined) continue;
@@ -56,26 +55,36 @@ export async function measureCpu(
   }
 }
 
-/** One call every so often, each to the next target: nobody's calls queue behind anybody's, and all see the same minute. */
+/**
+ * A round of one call every so often, each to another target, in an order of chance: nobody's calls queue behind anybody's, all see the
+ * same minute, and what a target does by the clock or after a call does not always fall on the same neighbour.
+ */
 export async function measureLatency(
   targets: readonly Target[],
   measured: Map<Target, Measured>,
   options: { callsPerTarget: number; everyMs: number },
 ): Promise<void> {
+  for (const { latencies } of measured.values()) latencies.push([]);
   for (let index = 0; index < options.callsPerTarget; index += 1) {
-    for (const target of targets) {
+    for (const target of shuffled(targets)) {
       const result = measured.get(target);
       if (result === undefined) continue;
+      const untilNextMs = options.everyMs * (0.75 + Math.random() / 2);
       const begun = performance.now();
       try {
         await target.call(nextText());
-        result.latencies.push(performance.now() - begun);
+        result.latencies.at(-1)?.push(performance.now() - begun);
       } catch {
         result.errors += 1;
       }
-      await new Promise((resolve) => setTimeout(resolve, Math.max(0, options.everyMs - (performance.now() - begun))));
+      await new Promise((resolve) => setTimeout(resolve, Math.max(0, untilNextMs - (performance.now() - begun))));
     }
   }
+}
+
+function shuffled<Item>(items: readonly Item[]): Item[] {
+  const drawn = items.map((item) => ({ item, at: Math.random() }));
+  return drawn.sort((left, right) => left.at - right.at).map(({ item }) => item);
 }
 
 export async function warmUp(targets: readonly Target[], calls: number, concurrency: number): Promise<void> {

@@ -18,6 +18,16 @@ export function cpuTimeOfTree(root: number): CpuTime {
   return time;
 }
 
+/**
+ * Of all processors since the machine began, in ticks. `stolen`: there was something to run, and the host ran something else.
+ * proc(5), `/proc/stat`: user, nice, system, idle, iowait, irq, softirq, steal; what follows is in the first two already.
+ */
+export function processorTime(): { all: number; stolen: number } {
+  const [first = ""] = readFileSync("/proc/stat", "utf8").split("\n");
+  const ticks = first.trim().split(/\s+/).slice(1, 9).map(Number);
+  return { all: ticks.reduce((sum, one) => sum + one, 0), stolen: ticks[7] ?? 0 };
+}
+
 export function memoryOfTree(root: number): Memory {
   const memory: Memory = { own: 0, postgres: 0 };
   for (const stat of treeOf(root)) {

@@ -12,8 +12,8 @@ export type Row = {
   target: string;
   /** By how many calls were made at a time. */
   cpuMs: Record<number, CpuRow>;
-  /** Null: not measured for this row. */
-  latencyMs: { p50: number; p99: number; samples: number } | null;
+  /** Medians of the rounds, and the lowest and the highest p99 of a round. Null: not measured for this row. */
+  latencyMs: { p50: number; p99: number; minP99: number; maxP99: number; samples: number } | null;
   memoryMb: Memory;
   errors: number;
 };
@@ -23,8 +23,12 @@ export type Report = {
   machine: Record<string, string | number>;
   versions: Record<string, string>;
   settings: object;
+  /** The share of the processors' time that the machine's host gave to others, by group of rows. Null: not measured. */
+  stolen: Record<string, number | null>;
   /** Side by side: what lies between a client and the same tool. */
   rows: Row[];
+  /** The same, one call at a time now and then. */
+  latency: Row[];
   /** One Remit, a stage left out in each row. */
   stages: Row[];
   /** One Remit, with more to know in each row. */
@@ -36,29 +40,31 @@ export function rowOf(target: string, { cpu, latencies, errors }: Measured, memo
     target,
     memoryMb,
     cpuMs: Object.fromEntries([...cpu].map(([concurrency, rounds]) => [concurrency, cpuRowOf(rounds)])),
-    latencyMs:
-      latencies.length === 0
-        ? null
-        : { p50: round(quantile(latencies, 0.5)), p99: round(quantile(latencies, 0.99)), samples: latencies.length },
+    latencyMs: latencies.length === 0 ? null : latencyRowOf(latencies),
     errors,
+  };
+}
+
+function latencyRowOf(rounds: readonly number[][]): Row["latencyMs"] {
+  const p99s = rounds.map((latencies) => quantile(latencies, 0.99));
+  return {
+    p50: median(rounds.map((latencies) => quantile(latencies, 0.5))),
+    p99: median(p99s),
+    minP99: round(Math.min(...p99s)),
+    maxP99: round(Math.max(...p99s)),
+    samples: rounds.flat().length,
   };
 }
 
 function cpuRowOf(rounds: readonly CpuPerCall[]): CpuRow {
   const together = rounds.map(({ own, postgres }) => own + postgres);
-  const median = (values: readonly number[]): number => round(quantile(values, 0.5));
   return {
     together: median(together),
     min: round(Math.min(...together)),
     max: round(Math.max(...together)),
     own: median(rounds.map(({ own }) => own)),
     postgres: median(rounds.map(({ postgres }) => postgres)),
-    callsPerSecond: Math.round(
-      quantile(
-        rounds.map(({ callsPerSecond }) => callsPerSecond),
-        0.5,
-      ),
-    ),
+    callsPerSecond: Math.round(median(rounds.map(({ callsPerSecond }) => callsPerSecond))),
   };
 }
 
@@ -94,11 +100,19 @@ export function textOf(report: Report): string {
   return [
     words(report.machine),
     words(report.versions),
+    `taken by the host meanwhile: ${words(percentages(report.stolen))}`,
     ...loadsOf(report.rows).flatMap((load) => ["", cpuTable(report.rows, load)]),
-    ...(report.rows.length === 0 ? [] : ["", latencyTable(report.rows)]),
+    ...(report.rows.length === 0 ? [] : ["", memoryTable(report.rows)]),
+    ...(report.latency.length === 0 ? [] : ["", latencyTable(report.latency)]),
     ...loadsOf(report.stages).flatMap((load) => ["", stageTable(report.stages, load)]),
     ...loadsOf(report.scale).flatMap((load) => ["", scaleTable(report.scale, load)]),
   ].join("\n");
+}
+
+function percentages(shares: Report["stolen"]): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(shares).flatMap(([group, share]) => (share === null ? [] : [[group, `${(share * 100).toFixed(1)} %`]])),
+  );
 }
 
 function loadsOf(rows: readonly Row[]): number[] {
@@ -142,19 +156,30 @@ function scaleTable(rows: readonly Row[], load: number): string {
   );
 }
 
+/** Added over the echo server itself, by stdio (as it stands behind the relays) and by HTTP (as clients speak to them). */
 function latencyTable(rows: readonly Row[]): string {
-  const base = rows[0]?.latencyMs;
-  const added = (value: number | undefined, before: number | undefined): string => fixed((value ?? NaN) - (before ?? NaN));
+  const bases = ["direct, stdio", "direct, HTTP"].map((name) => rows.find(({ target }) => target === name)?.latencyMs);
+  const added = (value = NaN, before = NaN): string => fixed(value - before);
   return tableOf(
-    ["latency ms, one at a time", "p50", "p99", "p50 added", "p99 added", "memory MB", "PostgreSQL", "errors"],
-    rows.map(({ target, latencyMs: latency, memoryMb, errors }) => [
+    ["latency ms, one at a time", "p50", "p99", "(min–max)", "p50 added", "p99 added", "p50 over HTTP", "p99 over HTTP", "errors"],
+    rows.map(({ target, latencyMs: latency, errors }) => [
       target,
       fixed(latency?.p50 ?? NaN),
       fixed(latency?.p99 ?? NaN),
-      added(latency?.p50, base?.p50),
-      added(latency?.p99, base?.p99),
-      String(memoryMb.own),
-      memoryMb.postgres === 0 ? "" : String(memoryMb.postgres),
+      `${fixed(latency?.minP99 ?? NaN)}–${fixed(latency?.maxP99 ?? NaN)}`,
+      ...bases.flatMap((base) => [added(latency?.p50, base?.p50), added(latency?.p99, base?.p99)]),
+      String(errors),
+    ]),
+  );
+}
+
+function memoryTable(rows: readonly Row[]): string {
+  return tableOf(
+    ["memory MB", "peak", "PostgreSQL", "errors"],
+    rows.map(({ target, memoryMb: { own, postgres }, errors }) => [
+      target,
+      String(own),
+      postgres === 0 ? "" : String(postgres),
       String(errors),
     ]),
   );
@@ -166,6 +191,10 @@ function ratio(value: number, base: number): string {
 
 function fixed(value: number): string {
   return value.toFixed(2);
+}
+
+function median(values: readonly number[]): number {
+  return round(quantile(values, 0.5));
 }
 
 function round(value: number): number {
