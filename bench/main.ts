@@ -28,8 +28,8 @@ const quick = words.includes("--quick");
 const only = words.find((word) => word.startsWith("--only="))?.slice("--only=".length);
 const say = (text: string) => process.stderr.write(`${text}\n`);
 
-// Warmed up until code is compiled: a server that has run for a while is what is of interest. Most of it is after 10,000 calls, and of
-// the rest a compiler is at work beside every fourth of single calls.
+// Warmed up until code is compiled: a server that has run for a while is what is of interest. Most of it is after 10,000 calls, but
+// then a compiler is still at work beside one single call in nine.
 const settings = quick
   ? {
       peers: { warmUp: 1_500, rounds: 2, calls: 300, concurrencies: [4, 32], settleMs: 150 },
