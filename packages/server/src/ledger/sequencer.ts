@@ -68,15 +68,15 @@ export function startSequencer(options: SequencerOptions): Sequencer {
     return { epoch, tree, signers, renewedAt: performance.now() };
   }
 
-  /** One batch. Whether there may be more. */
-  async function sequenceBatch(current: Lead): Promise<boolean> {
+  /** One batch. How many waited. */
+  async function sequenceBatch(current: Lead): Promise<number> {
     const pending = await sequence.pending(batchSize);
     const { entries, orphans } = pending;
     if (orphans.length > 0) onProblem(new RemitError("internal", `${orphans.length} entries vanished before they were sequenced`));
     if (entries.length === 0) {
       if (pending.serials.length > 0) await sequence.discard(pending.serials);
       if (performance.now() - current.renewedAt > leaseMs / 3) await hold(current, sequence.renew(current.epoch, leaseMs));
-      return false;
+      return 0;
     }
     const next = current.tree.fork();
     for (const { leafHash } of entries) next.append(leafHash);
@@ -87,7 +87,7 @@ export function startSequencer(options: SequencerOptions): Sequencer {
     const batch = { pending, start: current.tree.size, tiles: next.takeTiles(), checkpoint: { ...checkpoint, note } };
     await hold(current, sequence.write(current.epoch, leaseMs, batch));
     current.tree = next;
-    return entries.length + orphans.length >= batchSize;
+    return entries.length + orphans.length;
   }
 
   async function hold(current: Lead, written: Promise<boolean>): Promise<void> {
@@ -95,32 +95,34 @@ export function startSequencer(options: SequencerOptions): Sequencer {
     current.renewedAt = performance.now();
   }
 
-  async function turn(): Promise<boolean> {
+  async function turn(): Promise<number> {
     try {
       lead ??= await takeOver();
-      const more = lead !== null && (await sequenceBatch(lead));
+      const found = lead === null ? 0 : await sequenceBatch(lead);
       problem = null;
-      return more;
+      return found;
     } catch (error) {
       // Whatever it was, what is in memory may no longer be what is stored: begin again from there.
       lead = null;
-      if (error instanceof Fenced) return false;
+      if (error instanceof Fenced) return 0;
       if (problem === null) onProblem(error);
       problem = error;
-      return false;
+      return 0;
     }
   }
 
   async function run(): Promise<void> {
+    let isWoken = false;
     while (!waker.isStopped()) {
       const began = performance.now();
-      const more = await turn();
-      if (!more) await waker.untilWoken(pollMs);
+      const found = await turn();
+      // What is found without a hint is another server's, which is likely to append more.
+      if (found < batchSize) isWoken = await waker.untilWoken(found > 0 && !isWoken ? mergeMs : pollMs);
       const isHurried = await waker.untilHurried(mergeMs - (performance.now() - began));
       // In the middle of a call a batch takes the processor and the disk that the call waits for. Under load there is no lull.
       if (!isHurried) await waker.untilQuiet(lullMs, patienceMs);
     }
-    while (lead !== null && (await turn()));
+    while (lead !== null && (await turn()) >= batchSize);
     if (lead !== null) await sequence.release(lead.epoch).catch(onProblem);
   }
 

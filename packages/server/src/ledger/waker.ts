@@ -4,9 +4,9 @@ export type Waker = {
   hurry(): void;
   stop(): void;
   isStopped(): boolean;
-  /** Until woken, also if that was since the last such wait, hurried or stopped; at most this long. */
-  untilWoken(ms: number): Promise<void>;
-  /** Whether it was hurried or stopped. */
+  /** Until woken, also if that was since the last such wait, hurried or stopped; at most this long. Whether it was. */
+  untilWoken(ms: number): Promise<boolean>;
+  /** Until hurried or stopped; at most this long. Whether it was. */
   untilHurried(ms: number): Promise<boolean>;
   /** Until nothing has woken it for so long, or hurried or stopped; at most `atMostMs`. */
   untilQuiet(ms: number, atMostMs: number): Promise<void>;
@@ -62,7 +62,7 @@ export function createWaker(): Waker {
       call(urgencies.stop);
     },
     isStopped: () => stopped,
-    untilWoken: async (ms) => void (await until(urgencies.wake, ms)),
+    untilWoken: (ms) => until(urgencies.wake, ms),
     untilHurried: (ms) => until(urgencies.hurry, ms),
     untilStopped: async (ms) => void (await until(urgencies.stop, ms)),
     untilQuiet,
